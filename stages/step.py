@@ -1,0 +1,20 @@
+"""How a step is run: ``python -m stages.<stage>.<step>`` in the project's folder, from DVC or by hand."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from stages.errors import LoopwrightError
+
+Step = Callable[[Path], None]
+
+
+def main(step: Step) -> None:
+    """Run ``step`` on the current folder; a user's mistake is one line on stderr and exit code 2."""
+    try:
+        step(Path.cwd())
+    except LoopwrightError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(error.exit_code) from None
