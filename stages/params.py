@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -47,7 +48,7 @@ class Requirement(Section):
 
     def met_by(self, value: float | None) -> bool:
         """Tell whether ``value`` meets the bound; a missing or NaN value does not."""
-        if value is None or value != value:
+        if value is None or math.isnan(value):
             return False
         return value >= self.bound if self.side == "at_least" else value <= self.bound
 
@@ -138,7 +139,9 @@ class Collect(Section):
 class Validate(Section):
     """The Great Expectations suite and what happens to rows that fail it."""
 
-    suite: str = Field("expectations/suite.json", description="Great Expectations suite, JSON, relative to the project.")
+    suite: str = Field(
+        "expectations/suite.json", description="Great Expectations suite, JSON, relative to the project."
+    )
     on_fail: Literal["keep", "quarantine"] = Field(
         "keep", description="Failing rows: keep them (and let the signal fire) or take them out."
     )
@@ -320,7 +323,9 @@ def read_params(project: Path) -> dict[str, Any]:
     except MarkedYAMLError as error:
         mark = error.problem_mark
         line = f" line {mark.line + 1}" if mark else ""
-        raise ParamsError(f"is not YAML: {error.problem}", where=f"{PARAMS_FILE}{line}", todo="mend that line") from None
+        raise ParamsError(
+            f"is not YAML: {error.problem}", where=f"{PARAMS_FILE}{line}", todo="mend that line"
+        ) from None
     if not isinstance(loaded, dict):
         raise ParamsError("is empty or not a mapping", where=PARAMS_FILE, expected="keys planning, data, training")
     return loaded
@@ -349,7 +354,9 @@ def _explain(item: Any) -> str:
         return f"{where}: unknown key; see docs/params.md for the known ones"
     if item["type"] == "missing":
         return f"{where}: missing"
-    found = item["input"] if isinstance(item["input"], str | int | float | bool | None) else type(item["input"]).__name__
+    found = (
+        item["input"] if isinstance(item["input"], str | int | float | bool | None) else type(item["input"]).__name__
+    )
     return f"{where}: {item['msg'].removeprefix('Value error, ')} (found {found!r})"
 
 

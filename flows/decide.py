@@ -1,0 +1,197 @@
+"""Where to go next: a pure, total function over the transition table."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from flows.patching import changes_anything
+from pydantic import BaseModel, ConfigDict, Field
+
+from flows.situation import Patch, Situation
+from flows.transitions import ANY, BOUNDS, BY_NAME, RELEASED, STAGES, STOP, TABLE, Transition
+from stages.signals import Signal
+
+FORWARD = "gate_passed"
+EXHAUSTED = "nothing_left"
+
+
+class Move(BaseModel):
+    """Where the loop goes, by which row, why, and what changes on the way.
+
+    ``proposal`` is the patch a person may apply when the row asks one and nobody is there. ``considered`` keeps every
+    other row that fired and why it was not taken: evidence, not decoration.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    to: str
+    row: str
+    reason: str
+    patch: dict[str, Any] = Field(default_factory=dict)
+    proposal: dict[str, Any] = Field(default_factory=dict)
+    considered: list[dict[str, str]] = Field(default_factory=list)
+
+    @property
+    def ends(self) -> bool:
+        """Whether the run ends here."""
+        return self.to in (STOP, RELEASED)
+
+
+def decide(situation: Situation) -> Move:
+    """Choose the move out of a stage.
+
+    The order: a person's word; the gate of the stage, forward; the bounds of the run; the rows of the table by their
+    precedence, of which the first that fires and changes something is taken; else the end, with what is missing.
+
+    Parameters
+    ----------
+    situation : Situation
+        Stage, signals, params and history; nothing else is looked at.
+
+    Returns
+    -------
+    Move
+        Always one: the function is total.
+    """
+    considered: list[dict[str, str]] = []
+    if situation.fires("manual"):
+        return _manual(situation)
+    rows = [row for row in TABLE if row.stage == situation.stage and row.fires(situation)]
+    if gate_open(situation):
+        considered = [{"row": row.name, "refused": "the gate is open"} for row in rows if _judges_quality(row)]
+        return _forward(situation, considered)
+    bounds = bound_signals(situation)
+    for name in BOUNDS:
+        if bounds[name].fires:
+            considered = [{"row": row.name, "refused": name} for row in rows]
+            return Move(to=STOP, row=name, reason=_with_missing(bounds[name].says, situation), considered=considered)
+    taken = Counter(past.row for past in situation.history)
+    for row in rows:
+        move, refused = _try(row, situation, taken[row.name])
+        if move is not None:
+            others = [{"row": other.name, "refused": "precedence"} for other in rows[rows.index(row) + 1 :]]
+            return move.model_copy(update={"considered": considered + others})
+        considered.append({"row": row.name, "refused": refused})
+    reason = _with_missing("no row of the table that fires can change anything", situation)
+    return Move(to=STOP, row=EXHAUSTED, reason=reason, considered=considered)
+
+
+def gate_open(situation: Situation) -> bool:
+    """Tell whether the stage's gate lets the loop go forward."""
+    match situation.stage:
+        case "planning":
+            return not (situation.fires("rule_suffices") and situation.params.planning.if_rule_suffices == "stop")
+        case "data":
+            return not situation.fires("expectations_fail") and not situation.fires("labels_too_few")
+        case "training":
+            return not situation.fires("bug_suspected") and _passes(situation, "requirements_missed")
+        case _:
+            return _passes(situation, "tests_fail") and _passes(situation, "pilot_fails")
+
+
+def bound_signals(situation: Situation) -> dict[str, Signal]:
+    """Measure the bounds of the run: what is spent, and whether it still gets closer to a release."""
+    budgets, progress = situation.params.planning.budgets, situation.params.planning.progress
+    loops, minutes = len(situation.history), situation.minutes
+    share = max(loops / budgets.loops, minutes / budgets.minutes)
+    spent = Signal(
+        name="budget_spent",
+        value=share,
+        low=share,
+        high=share,
+        threshold=1.0,
+        direction="above",
+        fires=share >= 1.0,
+        says=f"{loops} of {budgets.loops} loops and {minutes:.1f} of {budgets.minutes:g} minutes are spent",
+        evidence={"loops": loops},
+    )
+    judged = [past.distance for past in situation.history if past.distance is not None]
+    if situation.distance is not None:
+        judged.append(situation.distance)
+    best_at = _last_improvement(judged, progress.min_gain)
+    idle = len(judged) - 1 - best_at if judged else 0
+    stalled = Signal(
+        name="no_progress",
+        value=float(idle),
+        low=float(idle),
+        high=float(idle),
+        threshold=float(progress.patience),
+        direction="above",
+        fires=idle >= progress.patience,
+        says=f"the distance to the requirements has not fallen for {idle} ways back (patience {progress.patience})",
+        evidence={"distances": judged},
+    )
+    return {"budget_spent": spent, "no_progress": stalled}
+
+
+def _last_improvement(distances: list[float], min_gain: float) -> int:
+    best, at = float("inf"), 0
+    for index, distance in enumerate(distances):
+        if distance < best - min_gain:
+            best, at = distance, index
+    return at
+
+
+def _try(row: Transition, situation: Situation, taken: int) -> tuple[Move | None, str]:
+    reason = f"{row.when}: {_says(row, situation)}"
+    if row.to == STOP:
+        return Move(to=STOP, row=row.name, reason=reason), ""
+    patch = row.change(situation)
+    if row.asks and situation.params.planning.unattended == "stop":
+        text = _with_missing(reason + "; planning decides, and nobody is there", situation)
+        return Move(to=STOP, row=row.name, reason=text, proposal=patch), ""
+    if not patch or not changes_anything(situation.values, patch):
+        return None, "nothing left to change"
+    if taken >= situation.params.planning.budgets.per_row:
+        return None, f"taken {taken} times in this run"
+    return Move(to=row.to, row=row.name, reason=f"{reason} -> {row.cure}", patch=patch), ""
+
+
+def _manual(situation: Situation) -> Move:
+    signal = situation.signals["manual"]
+    to = str(signal.evidence.get("to", situation.stage))
+    patch: Patch = BY_NAME["manual"].change(situation)
+    if to not in STAGES:
+        return Move(to=STOP, row="manual", reason=f"there is no stage {to!r}")
+    if not patch or not changes_anything(situation.values, patch):
+        return Move(to=STOP, row="manual", reason=f"{signal.says}, but it changes nothing")
+    return Move(to=to, row="manual", reason=signal.says, patch=patch)
+
+
+def _forward(situation: Situation, considered: list[dict[str, str]]) -> Move:
+    index = STAGES.index(situation.stage)
+    to = STAGES[index + 1] if index + 1 < len(STAGES) else RELEASED
+    said = {
+        "planning": "the charter holds, and there is something to learn",
+        "data": "enough rows, and they meet the expectations",
+        "training": "a candidate meets every requirement on the validation rows",
+        "deployment": "tests pass, and the pilot meets every requirement",
+    }
+    return Move(to=to, row=FORWARD, reason=said[situation.stage], considered=considered)
+
+
+def _passes(situation: Situation, name: str) -> bool:
+    signal = situation.signals.get(name)
+    return signal is not None and signal.fires is False
+
+
+def _judges_quality(row: Transition) -> bool:
+    return row.stage != ANY
+
+
+def _says(row: Transition, situation: Situation) -> str:
+    return "; ".join(situation.signals[name].says for name in row.signals if situation.signals[name].says)
+
+
+def _with_missing(reason: str, situation: Situation) -> str:
+    words = {"at_least": "below", "at_most": "above"}
+    missing = [
+        f"{item['metric']} is {_figure(item.get('value'))}, {words[item['side']]} the required {_figure(item['bound'])}"
+        for item in situation.missed
+    ]
+    return f"{reason}. Missing: {'; '.join(missing)}" if missing else reason
+
+
+def _figure(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.4g}"

@@ -1,0 +1,107 @@
+"""Where a run takes up: worked out from the record and ``params.yaml`` alone, so a killed run resumes by itself."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from flows.record import Iteration
+
+from flows import patching
+from flows.decide import FORWARD, RELEASED
+from flows.situation import Past, Situation, distance_of
+from flows.transitions import STAGES
+from stages.params import check_params, read_params
+from stages.signals import Signal
+
+
+@dataclass(frozen=True)
+class Entry:
+    """The stage to enter next: the number of its iteration, why, and what was changed on the way."""
+
+    run: str
+    number: int
+    stage: str
+    because: str
+    row: str = ""
+    patch: dict[str, Any] = field(default_factory=dict)
+    by: str = "loop"
+
+
+@dataclass(frozen=True)
+class Ended:
+    """The last run came to its end and nobody touched the params since."""
+
+    last: Iteration
+
+
+def new_run() -> str:
+    """Return a fresh run id, eight hex digits."""
+    return secrets.token_hex(4)
+
+
+def take_up(project: Path, record: list[Iteration]) -> Entry | Ended:
+    """Work out where to go on, and finish a patch that a kill cut off.
+
+    The last line of the record is the truth: its move names the next stage, and the hashes of ``params.yaml`` before
+    and after its patch tell whether the patch still has to be applied. Any other hash is a person's edit, which starts
+    a new run at planning; DVC makes what did not change free.
+    """
+    if not record:
+        return Entry(new_run(), 1, STAGES[0], "first run of this project", by="person")
+    last = record[-1]
+    move, now = last.move, patching.params_hash(project)
+    if move["to"] not in STAGES and now == last.params_after:
+        return Ended(last)
+    if now == last.params_before and now != last.params_after:
+        patching.apply(project, move["patch"])
+        now = patching.params_hash(project)
+    if now == last.params_after:
+        return Entry(
+            last.run, last.iteration + 1, move["to"], move["reason"], move["row"], move["patch"], _by(move["row"])
+        )
+    return Entry(new_run(), last.iteration + 1, STAGES[0], _edited(project, record, now), "edited", by="person")
+
+
+def past_of(record: list[Iteration], run: str) -> tuple[Past, ...]:
+    """Return the ways back that the loop took in this run, as `decide` wants them."""
+    return tuple(
+        Past(item.stage, item.move["row"], _distance(item))
+        for item in record
+        if item.run == run and item.by != "person" and goes_back(item.move)
+    )
+
+
+def goes_back(move: dict[str, Any]) -> bool:
+    """Tell whether a recorded move goes back: to a stage, and not through its gate."""
+    return move["to"] in STAGES and move["row"] != FORWARD
+
+
+def released(move: dict[str, Any]) -> bool:
+    """Tell whether a recorded move ended in a release."""
+    return bool(move["to"] == RELEASED)
+
+
+def situation(
+    project: Path, stage: str, signals: list[Signal], record: list[Iteration], run: str, seconds: float
+) -> Situation:
+    """Put together what `decide` looks at."""
+    values = read_params(project)
+    spent = sum(item.seconds for item in record if item.run == run) + seconds
+    by_name = {signal.name: signal for signal in signals}
+    return Situation(stage, by_name, check_params(values), values, past_of(record, run), spent / 60)
+
+
+def _distance(item: Iteration) -> float | None:
+    return distance_of(item.stage, {entry["name"]: Signal(**entry) for entry in item.signals})
+
+
+def _by(row: str) -> str:
+    return "person" if row == "manual" else "loop"
+
+
+def _edited(project: Path, record: list[Iteration], now: str) -> str:
+    same = [item.iteration for item in record if item.params_before == now]
+    return f"params.yaml is now that of iteration {same[-1]}" if same else "a person edited params.yaml"

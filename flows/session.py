@@ -1,0 +1,154 @@
+"""What one run holds: the project, its warm engine, the lock, the terminal; and the work of one iteration."""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from flows.engine import Engine, StepResult
+from flows.lock import project_lock
+from flows.project import check_project
+from stages.deployment.release import publish
+
+from flows import entry as entries
+from flows import patching, pipeline, record, snapshots
+from flows.decide import Move, decide
+from flows.entry import Ended, Entry
+from flows.show import Show
+from flows.transitions import RELEASED
+from stages.files import read_json
+from stages.params import load_params
+from stages.signals import Signal, read_signals
+
+VERSIONED_DATA = "data/splits"
+
+
+@dataclass
+class Worked:
+    """What running a stage's steps gave: the steps, and the seconds they took together."""
+
+    steps: list[StepResult]
+    seconds: float
+    started: str
+
+
+@dataclass
+class Session:
+    """One run of the loop on one project. Make it with `open_session`, which holds the project's lock meanwhile."""
+
+    project: Path
+    engine: Engine
+    show: Show
+    entry: Entry | Ended
+    _ahead: dict[str, Future[StepResult]] = field(default_factory=dict)
+
+    def start_ahead(self) -> None:
+        """Start the next stage's steps in the worker now, while Prefect is still being imported and served."""
+        if isinstance(self.entry, Entry):
+            load_params(self.project)
+            for step in pipeline.steps_by_stage(self.project)[self.entry.stage]:
+                self._ahead[step] = self.engine.submit(step)
+
+    def work(self, stage: str) -> Worked:
+        """Run the steps of a stage, each a DVC stage; what did not change costs next to nothing."""
+        load_params(self.project)
+        started, before = _now(), time.perf_counter()
+        names = pipeline.steps_by_stage(self.project)[stage]
+        waiting = {name: self._ahead.pop(name, None) or self.engine.submit(name) for name in names}
+        done = []
+        for index, name in enumerate(names):
+            self.show.step(name, index + 1, len(names))
+            done.append(waiting[name].result())
+        return Worked(done, max(time.perf_counter() - before, sum(item.seconds for item in done)), started)
+
+    def conclude(self, entry: Entry, worked: Worked) -> record.Iteration:
+        """Decide where to go, publish a release, snapshot and record the iteration, and apply the move's patch.
+
+        The order is what makes a kill harmless: the record's line is the commit point. Before it, the iteration is
+        simply done again (DVC has its outputs); after it, `entry.take_up` applies the patch if it was cut off.
+        """
+        lines = record.read_record(self.project)
+        signals = list(read_signals(self.project / "signals" / f"{entry.stage}.json").values())
+        now = entries.situation(self.project, entry.stage, signals, lines, entry.run, worked.seconds)
+        move = decide(now)
+        if move.to == RELEASED:
+            publish(self.project, iteration=entry.number)
+        return self._record(entry, worked, signals, move)
+
+    def conclude_manual(self, entry: Entry, signal: Signal) -> record.Iteration:
+        """Record a person's way back as an iteration of its own: no work, one signal, their reason and patch."""
+        lines = record.read_record(self.project)
+        move = decide(entries.situation(self.project, entry.stage, [signal], lines, entry.run, 0.0))
+        return self._record(entry, Worked([], 0.0, _now()), [signal], move)
+
+    def _record(self, entry: Entry, worked: Worked, signals: list[Signal], move: Move) -> record.Iteration:
+        before = patching.params_hash(self.project)
+        name = f"lw-{entry.number:03d}-{entry.stage}-{entry.run}"
+        snapshots.save(self.project, name, f"iteration {entry.number}: {entry.stage}, then {move.to} ({move.row})")
+        metrics = self._metrics(entry.stage) if worked.steps else {}
+        rows = metrics.get("data", {}).get("rows", {}) if entry.stage == "data" else {}
+        line = record.Iteration(
+            iteration=entry.number,
+            run=entry.run,
+            stage=entry.stage,
+            because=entry.because,
+            by=entry.by,
+            patch=entry.patch,
+            data_version=pipeline.output_hash(self.project, VERSIONED_DATA),
+            metrics=metrics,
+            signals=[signal.model_dump() for signal in signals],
+            move=move.model_dump(),
+            steps=[{"name": s.name, "how": s.how, "seconds": round(s.seconds, 3)} for s in worked.steps],
+            seconds=round(worked.seconds, 3),
+            rows=_total(rows),
+            labels=_total(rows),
+            experiment=name,
+            code=snapshots.code_version(self.project),
+            params_before=before,
+            params_after=patching.params_hash(self.project, move.patch),
+            started=worked.started,
+            ended=_now(),
+        )
+        record.append(self.project, line)
+        if move.patch:
+            patching.apply(self.project, move.patch)
+        return line
+
+    def _metrics(self, stage: str) -> dict[str, Any]:
+        steps = pipeline.steps_by_stage(self.project)[stage]
+        files = [self.project / name for name in pipeline.metric_files(self.project, steps)]
+        return {path.stem: read_json(path) for path in files if path.exists()}
+
+
+@contextmanager
+def open_session(project: Path, show: Show, *, allow_dirty: bool = False) -> Iterator[Session]:
+    """Check the project, take its lock, start its engine, and find where to take up.
+
+    Raises
+    ------
+    ProjectError
+        If the folder cannot be run, or another run holds the lock.
+    ParamsError
+        If ``params.yaml`` breaks its schema.
+    """
+    check_project(project, allow_dirty=allow_dirty)
+    load_params(project)
+    pipeline.steps_by_stage(project)
+    with project_lock(project), Engine(project) as engine:
+        lines = record.read_record(project)
+        yield Session(project, engine, show, entries.take_up(project, lines))
+
+
+def _total(rows: dict[str, Any]) -> int | None:
+    counts = [int(value) for value in rows.values() if isinstance(value, int | float)]
+    return sum(counts) if counts else None
+
+
+def _now() -> str:
+    return dt.datetime.now(dt.UTC).isoformat(timespec="seconds")

@@ -1,0 +1,123 @@
+"""What a run prints: stage, iteration, signals, where it goes and why. A spinner only where a terminal is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from flows.words import figure, interval, metric_line, patch_line, verdict_word
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from flows.record import Iteration
+    from rich.status import Status
+
+    from flows.entry import Entry
+
+MARKS = {True: "[red]●[/]", False: "[green]○[/]", None: "[yellow]◌[/]"}
+
+
+class Show:
+    """Live progress of a run on a console; quiet gives none."""
+
+    def __init__(self, console: Console | None = None, *, quiet: bool = False) -> None:
+        self.console = console or Console(highlight=False)
+        self.quiet = quiet
+        self._status: Status | None = None
+        self._title = ""
+
+    def note(self, text: str) -> None:
+        """Print a line beside the progress."""
+        if not self.quiet:
+            self.console.print(f"[dim]{escape(text)}[/]")
+
+    def waiting(self, text: str) -> None:
+        """Show what is being waited for."""
+        if self.quiet or not self.console.is_terminal:
+            return
+        if self._status is None:
+            self._status = self.console.status(escape(text))
+            self._status.start()
+        else:
+            self._status.update(escape(text))
+
+    def stage_started(self, title: str, entry: Entry) -> None:
+        """Say which stage is entered, and why."""
+        self._title = title
+        if not self.quiet:
+            self._stop()
+            self.console.print(f"\n[bold]{entry.number:>3}  {escape(title)}[/]  [dim]{escape(entry.because)}[/]")
+        self.waiting(title)
+
+    def step(self, name: str, nth: int, of: int) -> None:
+        """Say which step of the stage is running."""
+        self.waiting(f"{self._title} · {name} ({nth}/{of})")
+
+    def stage_done(self, item: Iteration) -> None:
+        """Print the signals of a finished iteration and the move out of it."""
+        self._stop()
+        if self.quiet:
+            return
+        how = ", ".join(f"{s['name']} {s['how']} {s['seconds']:.1f}s" for s in item.steps)
+        self.console.print(f"     [dim]{escape(how)}[/]")
+        if metric_line(item):
+            self.console.print(f"     {escape(metric_line(item))}")
+        for signal in item.signals:
+            self.console.print(f"     {MARKS[signal['fires']]} {escape(signal['name'])}: {escape(signal['says'])}")
+        self.console.print(self._arrow(item))
+
+    def close(self) -> None:
+        """Stop the spinner."""
+        self._stop()
+
+    def _stop(self) -> None:
+        if self._status is not None:
+            self._status.stop()
+            self._status = None
+
+    def _arrow(self, item: Iteration) -> str:
+        move = item.move
+        color = {"released": "green", "stopped": "yellow"}.get(str(move["to"]), "cyan")
+        text = f"     [{color}]→ {move['to']}[/] [{color} dim]({move['row']})[/] {escape(str(move['reason']))}"
+        if move["patch"]:
+            text += f"\n       [dim]changes {escape(patch_line(move['patch']))}[/]"
+        if move["proposal"]:
+            text += f"\n       [dim]proposes {escape(patch_line(move['proposal']))}[/]"
+        return text
+
+
+def signal_table(item: Iteration) -> Table:
+    """Return the signals of an iteration as a table."""
+    table = Table("signal", "verdict", "value", "95% interval", "fires when", "says", title_justify="left")
+    for signal in item.signals:
+        table.add_row(
+            signal["name"],
+            f"{MARKS[signal['fires']]} {verdict_word(signal['fires'])}",
+            figure(signal["value"]),
+            interval(signal["low"], signal["high"]),
+            f"{signal['direction']} {figure(signal['threshold'])}",
+            escape(signal["says"]),
+        )
+    return table
+
+
+def history_table(items: Sequence[Iteration]) -> Table:
+    """Return one row an iteration."""
+    table = Table("#", "stage", "because", "data", "rows", "metrics", "to", "by row", "s")
+    for item in items:
+        table.add_row(
+            str(item.iteration),
+            item.stage,
+            escape(item.because.split(":")[0]),
+            (item.data_version or "–")[:8],
+            figure(item.rows),
+            escape(metric_line(item)),
+            str(item.move["to"]),
+            str(item.move["row"]),
+            f"{item.seconds:.1f}",
+        )
+    return table

@@ -1,0 +1,97 @@
+"""What a decision is made from: the stage, its signals, the params, and what happened before; plain values all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from stages.params import Params
+from stages.signals import Signal
+
+Patch = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Past:
+    """One earlier way back of this run.
+
+    ``distance`` says how far from a release it was: the sum of the relative shortfalls of the missed requirements,
+    plus 1 while the pilot was not reached; None where no model was judged.
+    """
+
+    stage: str
+    row: str
+    distance: float | None = None
+
+
+@dataclass(frozen=True)
+class Situation:
+    """Everything `decide` looks at.
+
+    Attributes
+    ----------
+    stage : str
+        The stage that was just run.
+    signals : mapping of str to Signal
+        Its signals by name.
+    params : Params
+        The params it was run with.
+    values : mapping
+        The same params as plain data, as they stand in ``params.yaml``.
+    history : tuple of Past
+        The ways back taken so far in this run, oldest first.
+    minutes : float
+        Wall time of this run so far.
+    """
+
+    stage: str
+    signals: Mapping[str, Signal]
+    params: Params
+    values: Mapping[str, Any]
+    history: tuple[Past, ...] = field(default=())
+    minutes: float = 0.0
+
+    def fires(self, name: str) -> bool:
+        """Tell whether a signal is there and fires; "cannot tell" does not."""
+        signal = self.signals.get(name)
+        return signal is not None and signal.fires is True
+
+    def evidence(self, key: str) -> Any:
+        """Return the first evidence under ``key`` among the signals, in their order; None when there is none."""
+        for signal in self.signals.values():
+            if key in signal.evidence:
+                return signal.evidence[key]
+        return None
+
+    @property
+    def missed(self) -> list[dict[str, Any]]:
+        """The requirements this stage found missed: metric, value, bound, side."""
+        return missed_by(self.signals)
+
+    @property
+    def distance(self) -> float | None:
+        """How far from a release this stage's model is; see `Past`."""
+        return distance_of(self.stage, self.signals)
+
+
+def missed_by(signals: Mapping[str, Signal]) -> list[dict[str, Any]]:
+    """Return the requirements that a stage's signals name as missed."""
+    for name in ("pilot_fails", "requirements_missed"):
+        if name in signals:
+            return list(signals[name].evidence.get("missed", []))
+    return []
+
+
+def distance_of(stage: str, signals: Mapping[str, Signal]) -> float | None:
+    """Return how far from a release a stage's model is, None for a stage that judges no model."""
+    if stage not in ("training", "deployment"):
+        return None
+    return sum(_shortfall(item) for item in missed_by(signals)) + (1.0 if stage == "training" else 0.0)
+
+
+def _shortfall(item: dict[str, Any]) -> float:
+    value, bound = item.get("value"), item["bound"]
+    if value is None:
+        return 1.0
+    return min(1.0, abs(bound - value) / max(abs(bound), 1e-9))

@@ -1,0 +1,136 @@
+"""The commands that only tell: status, history, why, map. They read the record and change nothing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from flows.lock import owner
+from flows.record import Iteration
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from stages.deployment.release import current
+
+from flows import record
+from flows.map import svg_map, text_map
+from flows.running import find
+from flows.show import history_table, signal_table
+from flows.transitions import BY_NAME, STAGES
+from flows.words import metric_line, patch_line
+from stages.errors import ProjectError
+from stages.files import write_text
+
+
+def tell_status(project: Path, *, as_json: bool = False) -> None:
+    """Print where the loop stands, what it waits for, and what is released."""
+    lines = _lines(project)
+    last = lines[-1] if lines else None
+    pid = owner(project)
+    release = current(project)
+    state = {
+        "iterations": len(lines),
+        "running_pid": pid,
+        "stage": last.stage if last else None,
+        "move": last.move if last else None,
+        "released": release,
+    }
+    if as_json:
+        print(json.dumps(state, indent=2, default=str))
+        return
+    console = Console(highlight=False)
+    if pid:
+        console.print(f"a run is going on (pid {pid})")
+    if last is None:
+        console.print("no iteration yet; next: loopwright run")
+        return
+    to = str(last.move["to"])
+    waits = "interrupted before" if to in STAGES and not pid else "goes to"
+    console.print(f"iteration {last.iteration}, {last.stage}: {waits} [bold]{to}[/] ({last.move['row']})")
+    console.print(escape(str(last.move["reason"])))
+    if last.signals:
+        console.print(signal_table(last))
+    if release:
+        console.print(
+            f"released: {release['path']} (iteration {release['iteration']}, sha256 {release['sha256'][:12]})"
+        )
+    else:
+        console.print("released: nothing yet")
+    if to in STAGES and not pid:
+        console.print("next: loopwright run")
+
+
+def tell_history(project: Path, *, run: str | None = None, as_json: bool = False) -> None:
+    """Print the iterations, as a table or as JSON."""
+    lines = [item for item in _lines(project) if run in (None, item.run)]
+    if as_json:
+        print(json.dumps([item.model_dump(mode="json") for item in lines], indent=2, default=str))
+        return
+    console = Console(highlight=False)
+    if not lines:
+        console.print("no iteration yet; next: loopwright run")
+        return
+    console.print(history_table(lines))
+
+
+def tell_why(project: Path, number: int) -> None:
+    """Print the evidence behind an iteration's move."""
+    lines = _lines(project)
+    item = find(lines, number)
+    console = Console(highlight=False)
+    console.print(
+        f"[bold]iteration {item.iteration}: {item.stage}[/], {item.started}, {item.seconds:.1f} s, run {item.run}"
+    )
+    console.print(f"entered because: {escape(item.because)}")
+    console.print(f"changed on the way in: {escape(patch_line(item.patch))}")
+    console.print(f"data {(item.data_version or 'none')[:8]}, code {item.code[:12]}, experiment {item.experiment}")
+    if metric_line(item):
+        console.print(f"metrics on {escape(metric_line(item))}")
+    if item.signals:
+        console.print(signal_table(item))
+    console.print(
+        f"[bold]→ {item.move['to']}[/] by row [bold]{item.move['row']}[/]: {escape(str(item.move['reason']))}"
+    )
+    row = BY_NAME.get(str(item.move["row"]))
+    if row is not None:
+        console.print(f"  the row: when {escape(row.when)} → {row.to}: {escape(row.cure)}")
+    console.print(f"  changes: {escape(patch_line(item.move['patch']))}")
+    if item.move["proposal"]:
+        console.print(f"  proposes: {escape(patch_line(item.move['proposal']))}")
+    for other in item.move["considered"]:
+        console.print(f"  also fired: {other['row']}, not taken: {other['refused']}")
+    _evidence(console, item)
+    console.print(f"see also: dvc exp show; loopwright restore {item.iteration}")
+
+
+def tell_map(project: Path, *, run: str | None = None, svg: Path | None = None) -> None:
+    """Draw the loop with the path of one run, as text or as an SVG file."""
+    lines = _lines(project)
+    if not lines:
+        raise ProjectError("no iteration yet", where="the record", todo="loopwright run")
+    path = [item for item in lines if item.run == (run or lines[-1].run)]
+    if not path:
+        raise ProjectError(f"no run {run!r}", where="the record", todo="loopwright history --json lists them")
+    if svg is None:
+        print(text_map(path))
+        return
+    write_text(svg, svg_map(path))
+    print(f"wrote {svg}")
+
+
+def _evidence(console: Console, item: Iteration) -> None:
+    table = Table("signal", "evidence", "value", title_justify="left")
+    for signal in item.signals:
+        for key, value in signal["evidence"].items():
+            text = json.dumps(value, default=str)
+            table.add_row(signal["name"], key, escape(text if len(text) < 300 else text[:297] + "..."))
+    if table.row_count:
+        console.print(table)
+
+
+def _lines(project: Path) -> list[Iteration]:
+    if not (project / "params.yaml").exists():
+        raise ProjectError(
+            "is no project", where=str(project), expected="params.yaml", todo="loopwright init DIR --data FILE"
+        )
+    return record.read_record(project)

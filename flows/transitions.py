@@ -1,0 +1,301 @@
+"""The transition table: from which stage, on which signal, to which stage, and what changes on the way back.
+
+The rows follow Full Stack Deep Learning 2021, lecture 5 ("ML Projects"). Their order is their precedence. A row that
+is not ``live`` is declared with the signal it waits for and never fires. docs/transitions.md is made from this table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from flows import changes
+from flows.situation import Patch, Situation
+
+ANY = "any"
+STOP = "stopped"
+RELEASED = "released"
+STAGES = ("planning", "data", "training", "deployment")
+
+
+@dataclass(frozen=True)
+class Transition:
+    """One row of the table.
+
+    Attributes
+    ----------
+    name : str
+        Name of the row, as it stands in the record.
+    stage : str
+        The stage it leaves, or "any".
+    to : str
+        The stage it enters, or "stopped".
+    signals : tuple of str
+        Signals that must all fire.
+    when : str
+        The condition in words.
+    cure : str
+        What changes on the way back, in words.
+    change : callable
+        Situation -> params patch; an empty one refuses the row.
+    asks : bool
+        True when the charter wants a person for it; an unattended run then follows ``planning.unattended``.
+    live : bool
+        False while its signal is not measured yet.
+    """
+
+    name: str
+    stage: str
+    to: str
+    signals: tuple[str, ...]
+    when: str
+    cure: str
+    change: Callable[[Situation], Patch] = changes.nothing
+    asks: bool = False
+    live: bool = True
+
+    def fires(self, situation: Situation) -> bool:
+        """Tell whether every signal of the row is present and fires."""
+        return self.live and all(situation.fires(name) for name in self.signals)
+
+
+TABLE: tuple[Transition, ...] = (
+    # any
+    Transition(
+        "manual",
+        ANY,
+        ANY,
+        ("manual",),
+        "a person says so",
+        "their params and their reason",
+        changes.by_person,
+    ),
+    # planning
+    Transition(
+        "rule_suffices",
+        "planning",
+        STOP,
+        ("rule_suffices",),
+        "a rule without any model meets every requirement",
+        "nothing to learn: use the rule (`planning.if_rule_suffices: continue` goes on anyway)",
+    ),
+    # data
+    Transition(
+        "labels_too_few",
+        "data",
+        "planning",
+        ("labels_too_few",),
+        "too few labels for the plan, and the label budget allows more",
+        "widen the scope to a larger window",
+        changes.collect_more,
+    ),
+    Transition(
+        "labels_too_dear",
+        "data",
+        "planning",
+        ("label_cost",),
+        "labels are too dear or too hard to get for the plan",
+        "revise task, target, scope or label budget",
+        asks=True,
+        live=False,
+    ),
+    Transition(
+        "expectations_fail",
+        "data",
+        "data",
+        ("expectations_fail",),
+        "rows fail the expectations",
+        "quarantine the failing rows",
+        changes.quarantine,
+    ),
+    Transition(
+        "expectations_unmet",
+        "data",
+        "planning",
+        ("expectations_fail",),
+        "more rows fail than may be quarantined, or the table as a whole fails",
+        "revise what is expected, or the source",
+        changes.accept_quarantine,
+        asks=True,
+    ),
+    # training
+    Transition(
+        "labels_inconsistent",
+        "training",
+        "data",
+        ("label_noise",),
+        "labels are inconsistent or unreliable",
+        "relabel the most suspect rows within budget",
+        live=False,
+    ),
+    Transition(
+        "worse_than_baseline",
+        "training",
+        STOP,
+        ("bug_suspected",),
+        "worse than a constant on its own training rows",
+        "a bug: stop with the evidence, not with a retry",
+    ),
+    Transition(
+        "overfitting_curve_falls",
+        "training",
+        "data",
+        ("requirements_missed", "overfitting", "curve_falling"),
+        "overfitting, and the learning curve still falls",
+        "collect more",
+        changes.collect_more,
+    ),
+    Transition(
+        "overfitting_curve_flat",
+        "training",
+        "training",
+        ("requirements_missed", "overfitting"),
+        "overfitting, and more data do not help or cannot be had",
+        "regularise: a simpler candidate",
+        changes.simpler_candidate,
+    ),
+    Transition(
+        "underfitting",
+        "training",
+        "training",
+        ("requirements_missed", "underfitting"),
+        "the requirement is missed even on the rows the model was fitted on",
+        "more capacity: the next candidate",
+        changes.larger_candidate,
+    ),
+    Transition(
+        "features_too_weak",
+        "training",
+        "data",
+        ("requirements_missed",),
+        "no candidate of the ladder reaches the requirement, and there are features not used yet",
+        "better features: the next feature group",
+        changes.better_features,
+    ),
+    Transition(
+        "task_too_hard",
+        "training",
+        "planning",
+        ("ceiling",),
+        "the best possible (people, noise ceiling, asymptote of the curve) misses the requirement",
+        "revise requirement or task",
+        asks=True,
+        live=False,
+    ),
+    Transition(
+        "requirements_trade_off",
+        "training",
+        "planning",
+        ("requirements_trade_off",),
+        "no candidate meets all requirements, each is met by some",
+        "choose on the frontier",
+        changes.relax_missed,
+        asks=True,
+    ),
+    Transition(
+        "requirements_unreached",
+        "training",
+        "planning",
+        ("requirements_missed",),
+        "everything the loop may change was tried, and a requirement is still missed",
+        "revise requirement or task",
+        changes.relax_missed,
+        asks=True,
+    ),
+    # deployment
+    Transition(
+        "tests_fail",
+        "deployment",
+        "training",
+        ("tests_fail",),
+        "a regression or behaviour test fails",
+        "another candidate",
+        changes.without_chosen,
+    ),
+    Transition(
+        "shift",
+        "deployment",
+        "data",
+        ("pilot_fails", "shift"),
+        "the pilot fails, and its data differ from the training data",
+        "collect from the new distribution: the window takes the pilot in",
+        changes.include_pilot,
+    ),
+    Transition(
+        "hard_slices",
+        "deployment",
+        "data",
+        ("pilot_fails", "hard_slices"),
+        "the pilot fails, and errors concentrate in slices",
+        "weigh the hard slices up",
+        changes.weigh_hard_slices,
+    ),
+    Transition(
+        "pilot_fails",
+        "deployment",
+        "training",
+        ("pilot_fails",),
+        "evaluation passes, the pilot fails, and neither shift nor slices can be cured",
+        "keep improving: a simpler candidate, then a larger one",
+        changes.other_candidate,
+    ),
+    Transition(
+        "pilot_needs_features",
+        "deployment",
+        "data",
+        ("pilot_fails",),
+        "the pilot fails, the ladder is spent, and there are features not used yet",
+        "better features: the next feature group",
+        changes.better_features,
+    ),
+    Transition(
+        "metric_misleads",
+        "deployment",
+        "planning",
+        ("outcome_flat",),
+        "the metric improves and the downstream outcome does not",
+        "choose another metric",
+        asks=True,
+        live=False,
+    ),
+    Transition(
+        "world_not_good_enough",
+        "deployment",
+        "planning",
+        ("outcome_low",),
+        "requirements are met offline, the outcome in the real world is not good enough",
+        "revise the requirements",
+        asks=True,
+        live=False,
+    ),
+    Transition(
+        "pilot_unreached",
+        "deployment",
+        "planning",
+        ("pilot_fails",),
+        "the pilot fails, and everything the loop may change was tried",
+        "revise requirement or task",
+        changes.relax_missed,
+        asks=True,
+    ),
+    # any: bounds, checked before any way back
+    Transition(
+        "budget_spent",
+        ANY,
+        STOP,
+        ("budget_spent",),
+        "the budget of loops, minutes or labels is spent",
+        "stop with the best so far",
+    ),
+    Transition(
+        "no_progress",
+        ANY,
+        STOP,
+        ("no_progress",),
+        "no progress over the last k ways back",
+        "stop with the best so far",
+    ),
+)
+
+BY_NAME = {row.name: row for row in TABLE}
+BOUNDS = ("budget_spent", "no_progress")

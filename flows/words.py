@@ -1,0 +1,49 @@
+"""How figures, verdicts and moves read, in the terminal and in Prefect alike."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flows.record import Iteration
+
+ARROWS = {"released": "✔", "stopped": "■"}
+
+
+def figure(value: float | None) -> str:
+    """Return a number in four significant digits, a dash when there is none."""
+    if value is None:
+        return "–"
+    return f"{value:,.0f}" if float(value).is_integer() and abs(value) < 1e12 else f"{value:.4g}"
+
+
+def interval(low: float | None, high: float | None) -> str:
+    """Return an interval, or "exact" when its ends are equal."""
+    if low is None or high is None:
+        return "–"
+    return "exact" if low == high else f"{figure(low)} … {figure(high)}"
+
+
+def verdict_word(fires: bool | None) -> str:
+    """Return the verdict of a signal as words."""
+    return {True: "fires", False: "does not", None: "cannot tell"}[fires]
+
+
+def metric_line(item: Iteration) -> str:
+    """Return the figures of an iteration that the charter names, on its validation or pilot rows."""
+    found = item.metrics.get("pilot", {}).get("model") or item.metrics.get("evaluation", {}).get("valid") or {}
+    where = "pilot" if "pilot" in item.metrics else "valid"
+    parts = [f"{name} {figure(entry['value'])}" for name, entry in sorted(found.items()) if isinstance(entry, dict)]
+    return f"{where}: {', '.join(parts)}" if parts else ""
+
+
+def patch_line(patch: dict[str, Any]) -> str:
+    """Return a params patch as ``key=value`` words."""
+    return ", ".join(f"{key}={_short(value)}" for key, value in patch.items()) or "nothing"
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, list):
+        return "[" + ", ".join(_short(item) for item in value) + "]"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {_short(item)}" for key, item in value.items()) + "}"
+    return str(value)

@@ -1,0 +1,238 @@
+"""Laws of the decision: total, deterministic, bounded, and never a way back that changes nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from flows import patching
+from flows.decide import FORWARD, Move, decide
+from flows.situation import Past, Situation
+from flows.transitions import ANY, RELEASED, STAGES, STOP, TABLE
+from stages.params import check_params, read_params
+from stages.signals import Signal
+
+ROOT = Path(__file__).parents[2]
+VALUES = read_params(ROOT)
+NAMES = sorted({name for row in TABLE for name in row.signals} - {"manual", "budget_spent", "no_progress"})
+
+MISSED = {"metric": "roc_auc", "value": 0.66, "bound": 0.7, "side": "at_least"}
+EVIDENCE: dict[str, Any] = {
+    "more": {"data.collect.end": "2013-03-01"},
+    "more_rows": 20_000,
+    "rows": 27_000,
+    "include_pilot": {"data.collect.end": "2013-03-01"},
+    "unused_groups": ["recent"],
+    "chosen": "boosting",
+}
+
+
+def signal(name: str, fires: bool | None, **evidence: Any) -> Signal:
+    return Signal(name=name, value=1.0, low=1.0, high=1.0, threshold=0.0, fires=fires, says=name, evidence=evidence)
+
+
+def situation(stage: str, *, fires: tuple[str, ...] = (), **changed: Any) -> Situation:
+    """A situation in which exactly the named signals fire and every cure is at hand."""
+    values = patching.patched(VALUES, changed.pop("patch", {}))
+    missed = [MISSED] if {"requirements_missed", "pilot_fails"} & set(fires) else []
+    signals = {
+        name: signal(name, name in fires, missed=missed, slices=[{"column": "origin", "value": "EWR"}], **EVIDENCE)
+        for name in NAMES
+    }
+    return replace(Situation(stage, signals, check_params(values), values), **changed)
+
+
+@pytest.mark.parametrize(
+    ("stage", "fires", "to", "row", "patch"),
+    [
+        ("planning", (), "data", FORWARD, {}),
+        ("data", (), "training", FORWARD, {}),
+        ("training", (), "deployment", FORWARD, {}),
+        ("deployment", (), RELEASED, FORWARD, {}),
+        ("data", ("labels_too_few",), "planning", "labels_too_few", EVIDENCE["more"]),
+        ("training", ("bug_suspected",), STOP, "worse_than_baseline", {}),
+        (
+            "training",
+            ("requirements_missed", "overfitting", "curve_falling"),
+            "data",
+            "overfitting_curve_falls",
+            EVIDENCE["more"],
+        ),
+        (
+            "training",
+            ("requirements_missed", "overfitting"),
+            "training",
+            "overfitting_curve_flat",
+            {"training.use": ["shallow_boosting", "boosting"]},
+        ),
+        (
+            "training",
+            ("requirements_missed", "underfitting"),
+            "training",
+            "underfitting",
+            {"training.use": ["boosting", "deep_boosting"]},
+        ),
+        (
+            "training",
+            ("requirements_missed",),
+            "data",
+            "features_too_weak",
+            {"data.collect.features": ["schedule", "weather", "plane", "recent"]},
+        ),
+        ("deployment", ("tests_fail",), "training", "tests_fail", {"training.use": ["shallow_boosting"]}),
+        ("deployment", ("pilot_fails", "shift"), "data", "shift", EVIDENCE["include_pilot"]),
+        (
+            "deployment",
+            ("pilot_fails", "hard_slices"),
+            "data",
+            "hard_slices",
+            {"data.hard_slices": [{"column": "origin", "value": "EWR", "weight": 2.0}]},
+        ),
+        ("deployment", ("pilot_fails",), "training", "pilot_fails", {"training.use": ["shallow_boosting", "boosting"]}),
+    ],
+)
+def test_each_live_row_is_taken_for_its_signals(
+    stage: str, fires: tuple[str, ...], to: str, row: str, patch: dict[str, Any]
+) -> None:
+    move = decide(situation(stage, fires=fires))
+    assert (move.to, move.row, move.patch) == (to, row, patch)
+
+
+def test_a_missed_requirement_is_what_makes_a_diagnosis_matter() -> None:
+    move = decide(situation("training", fires=("overfitting", "curve_falling")))
+    assert (move.to, move.row) == ("deployment", FORWARD)
+
+
+def test_expectations_quarantine_first_and_planning_when_that_was_done() -> None:
+    failing = signal("expectations_fail", True).model_copy(update={"value": 0.02})
+    now = situation("data", fires=("expectations_fail",))
+    now = replace(now, signals={**now.signals, "expectations_fail": failing})
+    assert decide(now).patch == {"data.validate.on_fail": "quarantine"}
+    again = situation("data", fires=("expectations_fail",), patch={"data.validate.on_fail": "quarantine"})
+    again = replace(again, signals={**again.signals, "expectations_fail": failing})
+    assert (decide(again).to, decide(again).row) == (STOP, "expectations_unmet")
+
+
+def test_planning_relaxes_only_when_the_charter_says_so() -> None:
+    used = {
+        "training.use": list(VALUES["training"]["candidates"]),
+        "data.collect.features": ["schedule", "weather", "plane"],
+    }
+    fires = ("requirements_missed", "requirements_trade_off")
+    stopped = situation("training", fires=fires, patch=used)
+    barren = {
+        name: s.model_copy(update={"evidence": {k: v for k, v in s.evidence.items() if k != "unused_groups"}})
+        for name, s in stopped.signals.items()
+    }
+    move = decide(replace(stopped, signals=barren))
+    assert (move.to, move.row) == (STOP, "requirements_trade_off")
+    assert move.proposal == {"planning.requirements.roc_auc.at_least": 0.66}
+    assert "roc_auc is 0.66, below the required 0.7" in move.reason
+    relaxed = situation("training", fires=fires, patch={**used, "planning.unattended": "relax"})
+    move = decide(replace(relaxed, signals=barren))
+    assert (move.to, move.patch) == ("planning", {"planning.requirements.roc_auc.at_least": 0.66})
+
+
+def test_more_labels_than_the_budget_are_never_collected() -> None:
+    now = situation(
+        "training",
+        fires=("requirements_missed", "overfitting", "curve_falling"),
+        patch={"planning.budgets.labels": 30_000},
+    )
+    assert decide(now).row == "overfitting_curve_flat"
+
+
+def test_a_person_wins_and_is_refused_when_nothing_changes() -> None:
+    now = situation("deployment", fires=("pilot_fails",))
+    said = signal("manual", True, to="data", patch={"data.collect.end": "2013-04-01"})
+    move = decide(replace(now, signals={**now.signals, "manual": said}))
+    assert (move.to, move.row, move.patch) == ("data", "manual", {"data.collect.end": "2013-04-01"})
+    idle = signal("manual", True, to="data", patch={"seed": VALUES["seed"]})
+    assert decide(replace(now, signals={**now.signals, "manual": idle})).to == STOP
+
+
+def test_bounds_stop_the_run() -> None:
+    now = situation("training", fires=("requirements_missed", "overfitting"))
+    many = tuple(Past("training", f"row{i}", 1.0 / (i + 1)) for i in range(12))
+    assert decide(replace(now, history=many)).row == "budget_spent"
+    idle = tuple(Past("training", "overfitting_curve_flat", 0.5) for _ in range(4))
+    assert decide(replace(now, history=idle)).row == "no_progress"
+    often = tuple(Past("data", "overfitting_curve_flat") for _ in range(4))
+    assert decide(replace(now, history=often)).row != "overfitting_curve_flat"
+
+
+def test_undeclared_rows_name_their_signal_and_never_fire() -> None:
+    waiting = {row.name: row.signals for row in TABLE if not row.live}
+    assert waiting == {
+        "labels_too_dear": ("label_cost",),
+        "labels_inconsistent": ("label_noise",),
+        "task_too_hard": ("ceiling",),
+        "metric_misleads": ("outcome_flat",),
+        "world_not_good_enough": ("outcome_low",),
+    }
+    for row in TABLE:
+        if not row.live:
+            assert decide(situation(row.stage, fires=row.signals)).row == FORWARD
+
+
+@st.composite
+def situations(draw: st.DrawFn) -> Situation:
+    stage = draw(st.sampled_from(STAGES))
+    verdicts = draw(st.fixed_dictionaries({name: st.sampled_from([True, False, None]) for name in NAMES}))
+    known = {key: value for key, value in EVIDENCE.items() if draw(st.booleans())}
+    signals = {
+        name: Signal(name=name, value=0.01, fires=fires, evidence={"missed": [MISSED], "slices": [], **known})
+        for name, fires in verdicts.items()
+        if draw(st.booleans())
+    }
+    policy = draw(st.sampled_from(["stop", "relax"]))
+    values = patching.patched(VALUES, {"planning.unattended": policy})
+    rows = [row.name for row in TABLE]
+    past = draw(st.lists(st.builds(Past, st.sampled_from(STAGES), st.sampled_from(rows), st.none() | st.floats(0, 3))))
+    return Situation(stage, signals, check_params(values), values, tuple(past), draw(st.floats(0, 100)))
+
+
+@settings(max_examples=200, deadline=None)
+@given(situations())
+def test_decide_is_total_deterministic_and_changes_something(now: Situation) -> None:
+    move = decide(now)
+    assert move == decide(now)
+    assert move.to in {*STAGES, STOP, RELEASED}
+    assert move.row == FORWARD or move.row in {*(row.name for row in TABLE), "nothing_left"}
+    assert move.reason
+    back = move.to in STAGES and move.row != FORWARD
+    assert bool(move.patch) == back
+    if back:
+        assert STAGES.index(move.to) <= STAGES.index(now.stage)
+        assert patching.changes_anything(now.values, move.patch)
+        check_params(patching.patched(dict(now.values), move.patch))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.randoms(use_true_random=False), st.sampled_from(["stop", "relax"]))
+def test_a_loop_always_ends(random: Any, policy: str) -> None:
+    values = patching.patched(VALUES, {"planning.unattended": policy})
+    stage, history, entries = "planning", [], 0
+    limit = len(STAGES) * (check_params(values).planning.budgets.loops + 2)
+    while stage in STAGES:
+        fires = tuple(name for name in NAMES if random.random() < 0.4)
+        now = situation(stage, fires=fires, history=tuple(history), patch={})
+        now = replace(now, values=values, params=check_params(values))
+        move: Move = decide(now)
+        if move.to in STAGES and move.row != FORWARD:
+            history.append(Past(stage, move.row, now.distance))
+            values = patching.patched(values, move.patch)
+        stage, entries = move.to, entries + 1
+        assert entries <= limit
+
+
+def test_every_stage_of_the_table_is_known_and_names_are_unique() -> None:
+    assert len({row.name for row in TABLE}) == len(TABLE)
+    for row in TABLE:
+        assert row.stage in {*STAGES, ANY}
+        assert row.to in {*STAGES, STOP, ANY}
