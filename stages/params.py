@@ -328,7 +328,21 @@ def read_params(project: Path) -> dict[str, Any]:
         ) from None
     if not isinstance(loaded, dict):
         raise ParamsError("is empty or not a mapping", where=PARAMS_FILE, expected="keys planning, data, training")
+    _refuse_bare_dates(loaded, "")
     return loaded
+
+
+def _refuse_bare_dates(value: Any, key: str) -> None:
+    """Refuse what YAML reads as a date: DVC stops at any in the file, and names no line."""
+    if isinstance(value, dt.date):
+        raise ParamsError(
+            f"{value} is a bare date",
+            where=f"{PARAMS_FILE}: {key}",
+            expected=f'a text, "{value}"',
+            todo="put it in quotes",
+        )
+    for name, item in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+        _refuse_bare_dates(item, f"{key}.{name}" if key else str(name))
 
 
 def check_params(values: dict[str, Any]) -> Params:

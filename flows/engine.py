@@ -1,0 +1,94 @@
+"""Runs DVC stages in one warm worker process, and comes back with what happened."""
+
+from __future__ import annotations
+
+import multiprocessing
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from types import TracebackType
+
+from flows import worker
+from flows.worker import StepResult
+from stages.errors import LoopwrightError
+
+__all__ = ["Engine", "StepResult", "WorkerDied"]
+
+
+class WorkerDied(LoopwrightError):
+    """The worker process was killed from outside, mostly for want of memory."""
+
+    exit_code = 1
+
+
+class Engine:
+    """The worker of one run. Making it returns at once; the worker imports meanwhile.
+
+    Parameters
+    ----------
+    project : Path
+        Folder with ``dvc.yaml``.
+    """
+
+    def __init__(self, project: Path) -> None:
+        self._pool = ProcessPoolExecutor(
+            max_workers=1,
+            mp_context=multiprocessing.get_context("spawn"),
+            initializer=worker.initialize,
+            initargs=(str(project),),
+        )
+
+    def submit(self, step: str) -> Future[StepResult]:
+        """Queue a DVC stage; steps run one after the other, in the order they are queued."""
+        return self._pool.submit(worker.run_step, step)
+
+    def result(self, future: Future[StepResult]) -> StepResult:
+        """Wait for a queued stage.
+
+        Raises
+        ------
+        LoopwrightError
+            As the step raised it.
+        WorkerDied
+            If the worker was killed.
+        """
+        try:
+            return future.result()
+        except BrokenProcessPool:
+            raise WorkerDied(
+                "the worker process died",
+                where="the step in flight",
+                expected="enough memory, and nobody killing it",
+                todo="see .loopwright/worker.log, then run again to resume",
+            ) from None
+
+    def run(self, step: str) -> StepResult:
+        """Run one DVC stage and wait for it."""
+        return self.result(self.submit(step))
+
+    def status(self) -> list[str]:
+        """Return the DVC stages and files that differ from ``dvc.lock``."""
+        return self._pool.submit(worker.status).result()
+
+    def commit_sources(self) -> list[str]:
+        """Version source tables that a person changed; return their ``.dvc`` files."""
+        return self._pool.submit(worker.commit_sources).result()
+
+    def checkout(self) -> None:
+        """Bring the outputs to what ``dvc.lock`` says."""
+        self._pool.submit(worker.checkout).result()
+
+    def close(self) -> None:
+        """End the worker, also in the middle of a step; what it was doing is done again by the next run."""
+        processes = list((getattr(self._pool, "_processes", None) or {}).values())
+        for process in processes:
+            process.kill()
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,97 @@
+"""The record: every iteration one self-contained line of ``.loopwright/record.jsonl``, appended and never changed."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from stages.errors import ProjectError
+
+RECORD_FILE = ".loopwright/record.jsonl"
+
+
+class Iteration(BaseModel):
+    """One entry of a stage: why, with which changes and data, what was measured, and where it went.
+
+    Attributes
+    ----------
+    patch : dict
+        Dotted params keys changed on the way in, and their new values.
+    data_version : str or None
+        DVC's hash of the splits the stage worked on.
+    metrics : dict
+        The stage's metrics files by name.
+    move : dict
+        ``to``, ``row``, ``reason``, the ``patch`` for the next iteration, and what else was considered.
+    seconds : float
+        Wall time of the steps, seconds.
+    params_before, params_after : str
+        Hash of the params during the iteration, and once the move's patch is applied.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    iteration: int
+    run: str
+    stage: str
+    because: str
+    by: str
+    patch: dict[str, Any]
+    data_version: str | None
+    metrics: dict[str, Any]
+    signals: list[dict[str, Any]]
+    move: dict[str, Any]
+    steps: list[dict[str, Any]]
+    seconds: float
+    rows: int | None
+    labels: int | None
+    experiment: str
+    code: str
+    params_before: str
+    params_after: str
+    started: str
+    ended: str
+
+
+def read_record(project: Path) -> list[Iteration]:
+    """Return every iteration, oldest first. A last line that a kill cut off was never committed and is left out.
+
+    Raises
+    ------
+    ProjectError
+        If a line before the last is damaged.
+    """
+    path = project / RECORD_FILE
+    if not path.exists():
+        return []
+    *lines, torn = path.read_bytes().split(b"\n")
+    found = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            found.append(Iteration.model_validate_json(line))
+        except ValidationError as error:
+            raise ProjectError(
+                f"damaged: {error.errors()[0]['msg']}",
+                where=f"{RECORD_FILE} line {number}",
+                expected="one iteration as JSON",
+                todo="bring the line back from a backup, or move the file away to begin a new record",
+            ) from None
+    return found
+
+
+def append(project: Path, iteration: Iteration) -> None:
+    """Append one iteration and flush it to the disk; a torn last line is cut off first."""
+    path = project / RECORD_FILE
+    path.parent.mkdir(exist_ok=True)
+    text = json.dumps(iteration.model_dump(mode="json"), allow_nan=False) + "\n"
+    with path.open("ab+") as file:
+        file.seek(0)
+        whole = file.read().rfind(b"\n") + 1
+        file.truncate(whole)
+        file.write(text.encode())
+        file.flush()
+        os.fsync(file.fileno())

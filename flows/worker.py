@@ -1,0 +1,199 @@
+"""The worker process: imports the heavy libraries once, and runs DVC stages without a process for each.
+
+DVC decides what changed, uses its run cache, hashes, and writes ``dvc.lock``. Only how a stage's command is executed is
+ours: ``python -m MODULE`` becomes a call of that module's ``run(project)`` in this process, when it has one; any other
+command runs as DVC runs it. And ``dvc.lock`` is replaced atomically, where DVC writes into the file: a kill in the
+middle would leave half of it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import logging
+import multiprocessing
+import os
+import re
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing.connection import wait
+from pathlib import Path
+from typing import Any, Literal
+
+from filelock import FileLock
+
+from stages.errors import LoopwrightError
+from stages.files import write_text
+
+WORKER_LOCK = ".loopwright/worker.lock"
+WORKER_LOG = ".loopwright/worker.log"
+HEAVY = ("pandas", "sklearn.ensemble", "sklearn.pipeline", "sklearn.compose", "skops.io", "great_expectations")
+_MODULE = re.compile(r"python3? -m (\w+(?:\.\w+)*)")
+
+How = Literal["ran", "restored", "unchanged"]
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """What happened to one DVC stage, and the wall time in seconds."""
+
+    name: str
+    how: How
+    seconds: float
+
+
+class StepCrashed(RuntimeError):  # noqa: N818  (a report, raised in another process)
+    """A step failed by a defect, not by the user's input; holds the step's traceback as text."""
+
+
+class _State:
+    """What the worker keeps between calls."""
+
+    project: Path
+    lock: FileLock
+    repo: Any = None
+    ran: list[str]
+    preloading: threading.Thread | None = None
+
+
+def initialize(project: str) -> None:
+    """Prepare the worker: leave with the parent, keep quiet, wait for an orphan of an earlier run to end."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
+    os.chdir(project)
+    log = os.open(WORKER_LOG, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    if project not in sys.path:
+        sys.path.insert(0, project)
+    _State.project, _State.ran = Path(project), []
+    _State.lock = FileLock(WORKER_LOCK)
+    _State.lock.acquire(timeout=60)
+
+
+def run_step(name: str) -> StepResult:
+    """Bring one DVC stage up to date: skip it, restore it from the run cache, or run it.
+
+    Raises
+    ------
+    LoopwrightError
+        As the step raised it.
+    StepCrashed
+        For any other failure, with its traceback.
+    """
+    _preload()
+    started = time.perf_counter()
+    with _reporting(name):
+        repo = _repo()
+        _State.ran.clear()
+        done = repo.reproduce(targets=[name], single_item=True)
+    how: How = "unchanged" if not done else "ran" if name in _State.ran else "restored"
+    return StepResult(name, how, time.perf_counter() - started)
+
+
+def status() -> list[str]:
+    """Return what differs from ``dvc.lock``: names of DVC stages and tracked files; empty when all is up to date."""
+    with _reporting("dvc status"):
+        return sorted(_repo().status())
+
+
+def commit_sources() -> list[str]:
+    """Take the present content of tracked source tables (``*.dvc`` files) as their new version; return those changed."""
+    with _reporting("dvc commit"):
+        repo = _repo()
+        changed = [path for path in repo.status() if path.endswith(".dvc")]
+        for path in changed:
+            repo.commit(path, force=True)
+        return changed
+
+
+def checkout() -> None:
+    """Bring every output in the workspace to what ``dvc.lock`` says; those missing from the cache are left out."""
+    with _reporting("dvc checkout"):
+        _repo().checkout(force=True, allow_missing=True)
+
+
+def _repo() -> Any:
+    if _State.repo is None:
+        from dvc.repo import Repo
+
+        logging.getLogger("dvc").setLevel(logging.ERROR)
+        run, dvcfile = (importlib.import_module(name) for name in ("dvc.stage.run", "dvc.dvcfile"))
+        setattr(run, "cmd_run", _in_process(run.cmd_run))  # noqa: B010  (mypy knows no such module)
+        setattr(dvcfile, "modify_yaml", _modify_yaml_atomically)  # noqa: B010
+        _drop_damaged_rwlock(_State.project)
+        _State.repo = Repo(str(_State.project))
+    return _State.repo
+
+
+def _in_process(by_shell: Callable[..., None]) -> Callable[..., None]:
+    def cmd_run(stage: Any, dry: bool = False, run_env: dict[str, str] | None = None) -> None:
+        name = str(stage.addressing)
+        _State.ran.append(name)
+        named = _MODULE.fullmatch(str(stage.cmd).strip())
+        step = getattr(importlib.import_module(named[1]), "run", None) if named and not dry else None
+        if step is None:
+            by_shell(stage, dry=dry, run_env=run_env)
+        else:
+            step(_State.project)
+
+    return cmd_run
+
+
+@contextmanager
+def _modify_yaml_atomically(path: str, fs: Any = None) -> Iterator[dict[str, Any]]:
+    """Stand in for DVC's ``modify_yaml``: the same bytes, half the time (no comments to keep), and never half a file."""
+    from dvc.utils.serialize import dumps_yaml, load_yaml
+
+    values = load_yaml(path) if os.path.exists(path) else {}  # noqa: PTH110  (DVC hands a text)
+    yield values
+    write_text(Path(path), dumps_yaml(values))
+
+
+def _drop_damaged_rwlock(project: Path) -> None:
+    """Remove the list of DVC's readers and writers when a kill left half of it; DVC would refuse to go on."""
+    path = project / ".dvc" / "tmp" / "rwlock"
+    try:
+        json.loads(path.read_text(encoding="utf-8") or "{}")
+    except ValueError:
+        path.unlink(missing_ok=True)
+    except OSError:
+        return
+
+
+@contextmanager
+def _reporting(name: str) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        cause: BaseException | None = error
+        while cause is not None:
+            if isinstance(cause, LoopwrightError):
+                raise cause from None
+            cause = cause.__cause__ or cause.__context__
+        raise StepCrashed(f"{name}: {error}\n{traceback.format_exc()}") from None
+
+
+def _preload() -> None:
+    """Import what later steps need while the first ones run."""
+    if _State.preloading is None:
+        _State.preloading = threading.Thread(target=_import_heavy, daemon=True)
+        _State.preloading.start()
+
+
+def _import_heavy() -> None:
+    for name in HEAVY:
+        importlib.import_module(name)
+
+
+def _leave_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)

@@ -1,0 +1,123 @@
+"""Real projects for the tests: copies of this repository, and projects that ``loopwright init`` made."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True)
+class Cli:
+    """Runs the command line as a user does: in a process of its own, in a project's folder."""
+
+    environment: dict[str, str]
+
+    def __call__(self, project: Path, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [sys.executable, "-m", "flows.cli", *arguments],
+            cwd=project,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=400,
+        )
+        if check and done.returncode:
+            raise AssertionError(f"loopwright {' '.join(arguments)}: {done.returncode}\n{done.stdout}\n{done.stderr}")
+        return done
+
+    def start(self, project: Path, *arguments: str) -> subprocess.Popen[str]:
+        """Start a command and leave it running."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "flows.cli", *arguments],
+            cwd=project,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def history(self, project: Path) -> list[dict[str, Any]]:
+        """Return ``history --json``."""
+        return list(json.loads(self(project, "history", "--json").stdout))
+
+
+@pytest.fixture(scope="session")
+def cli(tmp_path_factory: pytest.TempPathFactory) -> Cli:
+    """The command line with a Prefect home of the tests' own."""
+    home = tmp_path_factory.mktemp("prefect")
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")}
+    environment |= {"PREFECT_HOME": str(home), "PYTHONPATH": str(ROOT), "COLUMNS": "200", "DVC_NO_ANALYTICS": "1"}
+    return Cli(environment)
+
+
+def git(folder: Path, *arguments: str) -> str:
+    """Run git with an identity of its own and return what it printed."""
+    identity = ["-c", "user.name=Tests", "-c", "user.email=tests@example.org"]
+    done = subprocess.run(["git", *identity, *arguments], cwd=folder, capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+def copy_repository(to: Path) -> Path:
+    """Copy the repository's files (those Git knows or would) to a new Git and DVC repository."""
+    names = git(ROOT, "ls-files", "--cached", "--others", "--exclude-standard").splitlines()
+    for name in names:
+        if (ROOT / name).is_file() and name != "dvc.lock":
+            (to / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(ROOT / name, to / name)
+    git(to, "init", "--quiet", "--initial-branch=main")
+    git(to, "add", "--all")
+    git(to, "commit", "--quiet", "-m", "Copy")
+    return to
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """A copy of this repository that has not run yet."""
+    return copy_repository(tmp_path / "flights")
+
+
+def bundled_table(name: str, *, spoilt: bool = True) -> pd.DataFrame:
+    """Return one of scikit-learn's tables with a ``target`` column; spoilt: missing values and a column of strings."""
+    from sklearn import datasets
+
+    loaded = getattr(datasets, f"load_{name}")(as_frame=True)
+    frame = loaded.frame.rename(columns=lambda column: str(column).replace(" ", "_"))
+    if name != "diabetes":
+        frame["target"] = [str(loaded.target_names[code]) for code in frame["target"]]
+    if spoilt:
+        random = np.random.default_rng(0)
+        first, second = frame.columns[:2]
+        frame.loc[random.random(len(frame)) < 0.1, first] = np.nan
+        frame[f"{second}_size"] = pd.cut(frame[second], 3, labels=["small", "middle", "large"]).astype("str")
+        frame.loc[random.random(len(frame)) < 0.05, f"{second}_size"] = None
+    return pd.DataFrame(frame)
+
+
+@pytest.fixture(scope="session")
+def make_project(cli: Cli, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Make a project around a bundled table with ``loopwright init``; each call gives a fresh copy."""
+    made: dict[str, Path] = {}
+
+    def make(name: str) -> Path:
+        if name not in made:
+            folder = tmp_path_factory.mktemp("tables")
+            bundled_table(name).to_csv(folder / f"{name}.csv", index=False)
+            cli(folder, "init", name, "--data", f"{name}.csv", "--target", "target")
+            made[name] = folder / name
+        return Path(shutil.copytree(made[name], tmp_path_factory.mktemp("project") / name))
+
+    return make

@@ -1,0 +1,84 @@
+"""The default run on the flights of 2013, and every command of README after it."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import shutil
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from flows.decide import FORWARD
+from tests.conftest import ROOT, Cli, bundled_table, copy_repository
+from tests.end_to_end.test_tables import dvc
+
+pytestmark = pytest.mark.slow
+BLOCKS = re.findall(r"```\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+COMMANDS = [
+    shlex.split(line, comments=True)
+    for block in BLOCKS
+    for line in block.splitlines()
+    if line.startswith("loopwright ")
+]
+
+
+@pytest.fixture(scope="module")
+def flights(cli: Cli, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of this repository after its default run."""
+    project = copy_repository(tmp_path_factory.mktemp("flights") / "project")
+    cli(project, "run")
+    return project
+
+
+def test_it_loops_back_for_several_measured_reasons_and_ends(cli: Cli, flights: Path) -> None:
+    history = cli.history(flights)
+    back = [item for item in history if item["move"]["patch"]]
+    assert len(back) >= 3
+    assert len({item["move"]["row"] for item in back}) >= 3
+    for item in back:
+        assert any(signal["fires"] for signal in item["signals"])
+    end = history[-1]["move"]
+    if end["to"] == "released":
+        card = json.loads((flights / "release" / "candidate.json").read_text())
+        assert card["meets"] and all(item["met"] for item in card["requirements"])
+    else:
+        assert "Missing:" in end["reason"]
+
+
+def test_every_command_of_readme_works(cli: Cli, flights: Path, tmp_path: Path) -> None:
+    project = Path(shutil.copytree(flights, tmp_path / "project"))
+    bundled_table("wine").rename(columns={"target": "y"}).to_csv(project / "table.csv", index=False)
+    assert {command[1] for command in COMMANDS} >= {"status", "history", "why", "map", "restore", "back", "init", "run"}
+    for command in COMMANDS:
+        cli(project, *command[1:])
+    assert (project / "my-project" / "releases" / "current.json").exists() or cli.history(project / "my-project")
+
+
+def test_the_picture_of_the_loop_is_drawn(cli: Cli, flights: Path, tmp_path: Path) -> None:
+    cli(flights, "map", "--svg", str(tmp_path / "loop.svg"))
+    assert (tmp_path / "loop.svg").read_text().startswith("<svg")
+    rows = {item["move"]["row"] for item in cli.history(flights) if item["move"]["row"] != FORWARD}
+    drawn = cli(flights, "map").stdout
+    for row in rows - {"budget_spent", "no_progress", "requirements_unreached", "pilot_unreached"}:
+        assert row.replace("_", " ") in drawn
+
+
+def test_dvc_shows_metrics_plots_params_and_experiments(cli: Cli, flights: Path) -> None:
+    assert "roc_auc" in dvc(flights, "metrics", "show")
+    shown = json.loads(dvc(flights, "exp", "show", "--json").split("\n", 1)[0] or "[]")
+    names = {exp["name"] for rev in shown for part in rev.get("experiments") or [] for exp in part["revs"]}
+    assert {item["experiment"] for item in cli.history(flights)} <= names
+    assert "data.collect.end" in dvc(flights, "params", "diff")
+    assert "index.html" in dvc(flights, "plots", "show")
+
+
+def test_prefect_keeps_the_run_its_tasks_and_its_artifacts(cli: Cli, flights: Path) -> None:
+    database = sqlite3.connect(Path(cli.environment["PREFECT_HOME"]) / "prefect.db")
+    tasks = {name for (name,) in database.execute("select name from task_run")}
+    keys = {key for (key,) in database.execute("select key from artifact")}
+    database.close()
+    assert any(re.fullmatch(r"training #\d+ after .+", name) for name in tasks)
+    assert {"signals-data", "signals-training", "iterations", "loop-map"} <= keys

@@ -1,0 +1,99 @@
+"""Kill -9 at any instant, then run again: the same release. And one run at a time."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Cli
+
+
+def _released(project: Path) -> str:
+    return str(json.loads((project / "releases" / "current.json").read_text())["sha256"])
+
+
+def _wait_for(path: Path, process: subprocess.Popen[str], *, lines: int = 0) -> None:
+    """Wait until a file is there (and has that many lines), or the process has ended."""
+    until = time.monotonic() + 120
+    while time.monotonic() < until and process.poll() is None:
+        if path.exists() and (not lines or path.read_bytes().count(b"\n") >= lines):
+            return
+        time.sleep(0.005)
+
+
+@pytest.fixture(scope="module")
+def finished(cli: Cli, make_project: Callable[[str], Path]) -> Path:
+    project = make_project("breast_cancer")
+    cli(project, "run")
+    return project
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("file", "lines"),
+    [
+        ("charter/charter.json", 0),
+        ("data/window.parquet", 0),
+        ("models/candidates", 0),
+        ("metrics/evaluation.json", 0),
+        (".loopwright/record.jsonl", 2),
+        ("release/serving.json", 0),
+        ("releases", 0),
+    ],
+)
+def test_killed_and_run_again_releases_the_same_model(
+    file: str, lines: int, cli: Cli, finished: Path, make_project: Callable[[str], Path]
+) -> None:
+    project = make_project("breast_cancer")
+    process = cli.start(project, "run")
+    _wait_for(project / file, process, lines=lines)
+    process.kill()
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL, "the run ended before it could be killed"
+    cli(project, "run")
+    assert _released(project) == _released(finished)
+    assert (project / "dvc.lock").read_text() == (finished / "dvc.lock").read_text()
+    steps = [(item["iteration"], item["stage"], item["move"]["row"]) for item in cli.history(project)]
+    assert steps == [(item["iteration"], item["stage"], item["move"]["row"]) for item in cli.history(finished)]
+
+
+@pytest.mark.slow
+def test_ctrl_c_leaves_a_project_that_resumes(cli: Cli, finished: Path, make_project: Callable[[str], Path]) -> None:
+    project = make_project("breast_cancer")
+    process = cli.start(project, "run")
+    _wait_for(project / ".loopwright" / "record.jsonl", process, lines=1)
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "run again to resume" in error
+    assert "Traceback" not in error
+    cli(project, "run")
+    assert _released(project) == _released(finished)
+
+
+@pytest.mark.slow
+def test_a_second_run_is_refused_with_the_owners_pid(cli: Cli, make_project: Callable[[str], Path]) -> None:
+    project = make_project("wine")
+    first = cli.start(project, "run")
+    _wait_for(project / "charter" / "charter.json", first)
+    second = cli(project, "run", check=False)
+    first.kill()
+    first.communicate()
+    assert second.returncode == 2
+    assert str(first.pid) in second.stderr
+    cli(project, "run")
+
+
+def test_a_dead_owners_lock_does_not_block(cli: Cli, finished: Path, tmp_path: Path) -> None:
+    project = Path(shutil.copytree(finished, tmp_path / "copy"))
+    lock = project / ".loopwright" / "run.lock"
+    lock.write_text(json.dumps({"pid": os.getpid(), "command": "loopwright run"}))
+    assert "nothing changed" in cli(project, "run").stdout

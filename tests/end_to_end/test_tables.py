@@ -1,0 +1,86 @@
+"""A user's own table, from ``init`` to the end of a run, by the commands alone."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Cli
+
+KEYS = {"iteration", "stage", "because", "patch", "data_version", "metrics", "signals", "move"}
+
+
+def dvc(project: Path, *arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "dvc", *arguments], cwd=project, capture_output=True, text=True, check=True
+    )
+    return done.stdout + done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["breast_cancer", "wine", "diabetes"])
+def test_a_table_runs_to_an_end_and_every_iteration_is_kept(
+    name: str, cli: Cli, make_project: Callable[[str], Path]
+) -> None:
+    project = make_project(name)
+    cli(project, "run")
+    history = cli.history(project)
+    assert [item["iteration"] for item in history] == list(range(1, len(history) + 1))
+    assert history[-1]["move"]["to"] in ("released", "stopped")
+    for item in history:
+        assert set(item) >= KEYS
+        assert set(item["move"]) >= {"to", "row", "reason"}
+        for signal in item["signals"]:
+            assert set(signal) >= {"name", "value", "low", "high", "threshold", "fires"}
+    if history[-1]["move"]["to"] == "released":
+        assert (project / "releases" / "current.json").exists()
+    names = dvc(project, "exp", "list", "--name-only").split()
+    assert {item["experiment"] for item in history} <= set(names)
+    assert "up to date" in dvc(project, "status")
+    rerun = cli(project, "run")
+    assert "nothing changed since iteration" in rerun.stdout
+    assert len(cli.history(project)) == len(history)
+
+
+@pytest.mark.slow
+def test_restore_is_clean_for_every_iteration_and_reproduces_the_same_lock(
+    cli: Cli, make_project: Callable[[str], Path]
+) -> None:
+    project = make_project("wine")
+    cli(project, "run")
+    final = (project / "dvc.lock").read_text()
+    last = cli.history(project)[-1]["iteration"]
+    for number in (1, last):
+        cli(project, "restore", str(number))
+        assert "up to date" in dvc(project, "status")
+        assert "up to date" in dvc(project, "repro")
+    assert (project / "dvc.lock").read_text() == final
+    edited = (project / "params.yaml").read_text().replace("seed: ", "seed: 1")
+    (project / "params.yaml").write_text(edited)
+    refused = cli(project, "restore", "1", check=False)
+    assert refused.returncode == 2
+    assert "edits that no iteration has" in refused.stderr
+    assert (project / "params.yaml").read_text() == edited
+
+
+@pytest.mark.slow
+def test_the_same_seed_gives_the_same_hashes_on_one_core_and_on_many(
+    cli: Cli, make_project: Callable[[str], Path]
+) -> None:
+    many, one, shell = make_project("breast_cancer"), make_project("breast_cancer"), make_project("breast_cancer")
+    cli(many, "run")
+    Cli({**cli.environment, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "LOKY_MAX_CPU_COUNT": "1"})(one, "run")
+    assert (many / "dvc.lock").read_text() == (one / "dvc.lock").read_text()
+    # One straight pass from the shell, with the params the loop arrived at, agrees with the warm worker.
+    (shell / "params.yaml").write_text((many / "params.yaml").read_text())
+    subprocess.run(
+        [sys.executable, "-m", "dvc", "repro", "--quiet"],
+        cwd=shell,
+        env={**cli.environment, "PATH": f"{Path(sys.executable).parent}:{cli.environment['PATH']}"},
+        check=True,
+    )
+    assert (many / "dvc.lock").read_text() == (shell / "dvc.lock").read_text()

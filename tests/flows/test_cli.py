@@ -1,0 +1,113 @@
+"""Bad input is one clear line and exit code 2, never a traceback; nothing is changed by it."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Cli, git
+
+
+def refused(cli: Cli, project: Path, *arguments: str) -> str:
+    done = cli(project, *arguments, check=False)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    lines = [line for line in done.stderr.splitlines() if line.startswith("error:")]
+    assert len(lines) == 1, done.stderr
+    return lines[0]
+
+
+def edit(project: Path, old: str, new: str) -> None:
+    path = project / "params.yaml"
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("seed: 2013", "sed: 2013", r"params.yaml: sed: unknown key"),
+        ("seed: 2013", "seed: soon", r"params.yaml: seed: .*integer.*'soon'"),
+        ("seed: 2013", "seed: [1", r"params.yaml line \d+: is not YAML"),
+        ("goal: Warn", "gaol: Warn", r"planning.goal: missing.*planning.gaol: unknown key"),
+        ("optimise: log_loss", "optimise: logloss", r"unknown metric 'logloss'.*planning.optimise.*|planning.optimise"),
+        ("roc_auc: {at_least", "roc_uac: {at_least", r"planning.requirements.*unknown metric 'roc_uac'"),
+        ("roc_auc: {at_least: 0.70", "roc_auc: {at_most: 1, at_least: 0.70", r"exactly one of at_least and at_most"),
+        ("use: [boosting]", "use: [bosting]", r"training: use names \['bosting'\]"),
+        ('end: "2013-02-01"', 'end: "2012-02-01"', r"start 2013-01-01 is not before end 2012-02-01"),
+        ('end: "2013-02-01"', "end: 2013-02-01", r"data.collect.end: 2013-02-01 is a bare date.*quotes"),
+        ("suite: expectations/suite.json", "suite: expectations/none.json", r"expectations/none.json.*not found"),
+        (
+            "sklearn.ensemble.HistGradientBoostingClassifier\n      params: {max_iter: 100",
+            "sklearn.ensemble.HistGradientBostingClassifier\n      params: {max_iter: 100",
+            r"HistGradientBostingClassifier",
+        ),
+    ],
+)
+def test_wrong_params_are_named_by_key(old: str, new: str, says: str, cli: Cli, repository: Path) -> None:
+    edit(repository, old, new)
+    before = (repository / "params.yaml").read_text()
+    assert re.search(says, refused(cli, repository, "run"))
+    assert (repository / "params.yaml").read_text() == before
+
+
+def test_a_folder_that_is_no_project(cli: Cli, tmp_path: Path) -> None:
+    assert "params.yaml" in refused(cli, tmp_path, "run")
+    assert "loopwright init" in refused(cli, tmp_path, "status")
+
+
+def test_missing_git_dvc_and_commits(cli: Cli, repository: Path) -> None:
+    shutil.rmtree(repository / ".dvc")
+    assert "dvc init" in refused(cli, repository, "run", "--allow-dirty")
+    shutil.rmtree(repository / ".git")
+    assert "git init" in refused(cli, repository, "run")
+    git(repository, "init", "--quiet")
+    assert "git commit" in refused(cli, repository, "run")
+
+
+def test_uncommitted_code_is_refused_by_name(cli: Cli, repository: Path) -> None:
+    with (repository / "dvc.yaml").open("a") as file:
+        file.write("# changed\n")
+    error = refused(cli, repository, "run")
+    assert "dvc.yaml" in error
+    assert "--allow-dirty" in error
+
+
+def test_a_way_back_needs_a_reason_and_a_change(cli: Cli, repository: Path) -> None:
+    assert "changes nothing" in refused(cli, repository, "back", "data", "--because", "so")
+    assert "changes nothing" in refused(cli, repository, "back", "data", "--because", "so", "--set", "seed=2013")
+    assert "no assignment" in refused(cli, repository, "back", "data", "--because", "so", "--set", "seed")
+    assert "unknown key" in refused(cli, repository, "back", "data", "--because", "so", "--set", "data.cllect.end=1")
+    assert "reason is empty" in refused(cli, repository, "back", "data", "--because", " ", "--set", "seed=1")
+    assert not (repository / ".loopwright" / "record.jsonl").exists()
+
+
+def test_questions_before_the_first_run_say_what_to_do(cli: Cli, repository: Path) -> None:
+    assert "loopwright run" in cli(repository, "status").stdout
+    assert cli.history(repository) == []
+    assert "no iteration 3" in refused(cli, repository, "why", "3")
+    assert "no iteration 3" in refused(cli, repository, "restore", "3")
+
+
+def test_init_makes_all_or_nothing(cli: Cli, tmp_path: Path) -> None:
+    table = tmp_path / "table.csv"
+    table.write_text("a,b\n1,2\n")
+    assert "target" in refused(cli, tmp_path, "init", "new", "--data", "table.csv", "--target", "c")
+    assert "nowhere.csv" in refused(cli, tmp_path, "init", "new", "--data", "nowhere.csv", "--target", "c")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["table.csv"]
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "mine.txt").write_text("keep")
+    assert "is not empty" in refused(cli, tmp_path, "init", "full", "--data", "table.csv", "--target", "b")
+    assert (tmp_path / "full" / "mine.txt").read_text() == "keep"
+
+
+def test_version_and_usage(cli: Cli, tmp_path: Path) -> None:
+    assert re.fullmatch(r"loopwright \d+\.\d+\.\d+\n", cli(tmp_path, "--version").stdout)
+    usage: subprocess.CompletedProcess[str] = cli(tmp_path, "fly", check=False)
+    assert usage.returncode == 2
+    assert "invalid choice" in usage.stderr

@@ -1,0 +1,61 @@
+"""What is generated is what is committed; what README says exists does."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from flows.cli import parser
+from tests.conftest import ROOT
+
+
+def generator() -> Any:
+    spec = importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("page", ["transitions.md", "params.md"])
+def test_generated_pages_are_current(page: str) -> None:
+    assert (ROOT / "docs" / page).read_text(encoding="utf-8") == generator().PAGES[page](), (
+        "run: python docs/generate.py"
+    )
+
+
+@pytest.mark.parametrize("page", ["README.md", *(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))])
+def test_links_lead_somewhere(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)#]+)\)", text):
+        assert target.startswith("http") or ((ROOT / page).parent / target).exists(), target
+
+
+def test_every_command_is_in_readme_and_has_help(capsys: pytest.CaptureFixture[str]) -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    commands = next(a.choices for a in parser()._actions if isinstance(a.choices, dict))
+    for name in commands:
+        assert f"loopwright {name}" in readme
+        with pytest.raises(SystemExit) as ended:
+            parser().parse_args([name, "--help"])
+        assert ended.value.code == 0
+        assert "exit codes" in capsys.readouterr().out
+
+
+def test_the_template_of_init_is_this_pipeline_without_its_code() -> None:
+    ours, template = (
+        YAML(typ="safe").load((ROOT / path).read_text(encoding="utf-8"))["stages"]
+        for path in (Path("dvc.yaml"), Path("flows/templates/dvc.yaml"))
+    )
+    for entry in [*ours.values(), *template.values()]:
+        kept = [dep for dep in entry.get("deps", []) if not dep.startswith(("stages/", "${"))]
+        entry.pop("deps", None)
+        if kept:
+            entry["deps"] = kept
+    assert ours == template
