@@ -15,7 +15,7 @@ from stages.errors import LoopwrightError
 __all__ = ["Engine", "StepResult", "WorkerDied"]
 
 
-class WorkerDied(LoopwrightError):
+class WorkerDied(LoopwrightError):  # noqa: N818
     """The worker process was killed from outside, mostly for want of memory."""
 
     exit_code = 1

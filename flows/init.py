@@ -19,6 +19,11 @@ from stages.errors import ProjectError
 from stages.files import write_json, write_text
 from stages.params import PARAMS_FILE, check_params
 
+# A regression has no ROC curve; its file holds the quantiles of the residuals.
+REGRESSION_PLOT = {
+    "x: false_positive_rate, y: true_positive_rate": "x: quantile, y: residual",
+    "ROC on the validation rows": "Residuals on the validation rows",
+}
 HEADER = """\
 # Proposed by `loopwright init` from the table itself; read it, and set goal and requirements to what you need.
 # Every key is explained in docs/params.md. The loop edits this file when it goes back.
@@ -90,7 +95,8 @@ def init(
 
 
 def _profiled(profile: Any, data: Path, *options: str | None) -> tuple[dict[str, Any], dict[str, Any]]:
-    found = profile(data, *[options[i] for i in (0, 2, 3, 1)])
+    task, time, group = options[1:]
+    found = profile(data, options[0], time, group, task)
     return found["params"], found["suite"]
 
 
@@ -106,7 +112,11 @@ def _write(draft: Path, data: Path, values: dict[str, Any], suite: dict[str, Any
     write_text(draft / PARAMS_FILE, HEADER + text.getvalue())
     write_json(draft / values["data"]["validate"]["suite"], suite)
     templates = files("flows") / "templates"
-    write_text(draft / "dvc.yaml", (templates / "dvc.yaml").read_text(encoding="utf-8"))
+    pipeline = (templates / "dvc.yaml").read_text(encoding="utf-8")
+    if values["planning"]["task"] == "regression":
+        for classification, regression in REGRESSION_PLOT.items():
+            pipeline = pipeline.replace(classification, regression)
+    write_text(draft / "dvc.yaml", pipeline)
     write_text(draft / ".gitignore", (templates / "gitignore").read_text(encoding="utf-8"))
 
 

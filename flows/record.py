@@ -68,7 +68,7 @@ def read_record(project: Path) -> list[Iteration]:
     path = project / RECORD_FILE
     if not path.exists():
         return []
-    *lines, torn = path.read_bytes().split(b"\n")
+    *lines, _torn = path.read_bytes().split(b"\n")
     found = []
     for number, line in enumerate(lines, start=1):
         try:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from flows import patching, pipeline, record, snapshots
+from flows.entry import Ended, Entry, new_run
 from flows.lock import project_lock
 from flows.project import check_project
 from flows.record import Iteration
 from flows.server import PrefectServer
-
-from flows import patching, pipeline, record, snapshots
-from flows.entry import Ended, Entry, new_run
 from flows.session import Session, open_session
 from flows.show import Show
 from flows.transitions import RELEASED, STAGES
@@ -108,9 +107,7 @@ def restore(project: Path, number: int, *, force: bool = False) -> Iteration:
         snapshots.restore_files(project, item.experiment)
         with Engine(project) as engine:
             engine.checkout()
-            done = [
-                engine.submit(step).result() for steps in pipeline.steps_by_stage(project).values() for step in steps
-            ]
+            done = [engine.run(step) for steps in pipeline.steps_by_stage(project).values() for step in steps]
             left = engine.status()
         show.close()
         if left:

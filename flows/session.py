@@ -11,17 +11,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from flows.engine import Engine, StepResult
-from flows.lock import project_lock
-from flows.project import check_project
-from stages.deployment.release import publish
-
 from flows import entry as entries
 from flows import patching, pipeline, record, snapshots
 from flows.decide import Move, decide
+from flows.engine import Engine, StepResult
 from flows.entry import Ended, Entry
+from flows.lock import project_lock
+from flows.project import check_project
 from flows.show import Show
 from flows.transitions import RELEASED
+from stages.deployment.release import publish
 from stages.files import read_json
 from stages.params import load_params
 from stages.signals import Signal, read_signals
@@ -64,7 +63,7 @@ class Session:
         done = []
         for index, name in enumerate(names):
             self.show.step(name, index + 1, len(names))
-            done.append(waiting[name].result())
+            done.append(self.engine.result(waiting[name]))
         return Worked(done, max(time.perf_counter() - before, sum(item.seconds for item in done)), started)
 
     def conclude(self, entry: Entry, worked: Worked) -> record.Iteration:

@@ -28,7 +28,7 @@ from typing import Any, Literal
 
 from filelock import FileLock
 
-from stages.errors import LoopwrightError
+from stages.errors import LoopwrightError, ProjectError
 from stages.files import write_text
 
 WORKER_LOCK = ".loopwright/worker.lock"
@@ -104,7 +104,7 @@ def status() -> list[str]:
 
 
 def commit_sources() -> list[str]:
-    """Take the present content of tracked source tables (``*.dvc`` files) as their new version; return those changed."""
+    """Take the present content of source tables (``*.dvc`` files) as their new version; return those changed."""
     with _reporting("dvc commit"):
         repo = _repo()
         changed = [path for path in repo.status() if path.endswith(".dvc")]
@@ -148,7 +148,7 @@ def _in_process(by_shell: Callable[..., None]) -> Callable[..., None]:
 
 @contextmanager
 def _modify_yaml_atomically(path: str, fs: Any = None) -> Iterator[dict[str, Any]]:
-    """Stand in for DVC's ``modify_yaml``: the same bytes, half the time (no comments to keep), and never half a file."""
+    """Stand in for DVC's ``modify_yaml``: the same bytes in half the time, and never half a file."""
     from dvc.utils.serialize import dumps_yaml, load_yaml
 
     values = load_yaml(path) if os.path.exists(path) else {}  # noqa: PTH110  (DVC hands a text)
@@ -177,7 +177,16 @@ def _reporting(name: str) -> Iterator[None]:
             if isinstance(cause, LoopwrightError):
                 raise cause from None
             cause = cause.__cause__ or cause.__context__
+        if type(error).__module__.startswith("dvc.") and not isinstance(error, _failures()):
+            raise ProjectError(" ".join(str(error).split()), where="dvc.yaml or dvc.lock", todo="dvc status") from None
         raise StepCrashed(f"{name}: {error}\n{traceback.format_exc()}") from None
+
+
+def _failures() -> type[Exception]:
+    """Return DVC's error for a command that failed; its other errors are about the project's files."""
+    from dvc.exceptions import ReproductionError
+
+    return ReproductionError  # type: ignore[no-any-return]
 
 
 def _preload() -> None:

@@ -1,0 +1,63 @@
+"""What the steps after the split share: the charter, the schema, the splits."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stages.files import read_json, read_parquet
+from stages.params import Params, Requirement, load_params
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+
+
+class Context:
+    """A project's charter, schema and splits, each read when it is first asked for."""
+
+    def __init__(self, project: Path) -> None:
+        self.project = project
+
+    @cached_property
+    def params(self) -> Params:
+        """The checked params."""
+        return load_params(self.project)
+
+    @cached_property
+    def charter(self) -> dict[str, Any]:
+        """The charter, as the planning stage wrote it."""
+        return dict(read_json(self.project / "charter" / "charter.json"))
+
+    @cached_property
+    def schema(self) -> dict[str, Any]:
+        """The schema, as the collect step wrote it."""
+        return dict(read_json(self.project / "data" / "schema.json"))
+
+    @property
+    def task(self) -> str:
+        """Classification or regression."""
+        return str(self.charter["task"])
+
+    @property
+    def n_classes(self) -> int:
+        """How many classes the target has; 1 for a regression."""
+        return len(self.schema["classes"] or [0])
+
+    @cached_property
+    def requirements(self) -> dict[str, Requirement]:
+        """The requirements of the charter by metric."""
+        return {
+            name: Requirement(**{key: value for key, value in item.items() if value is not None})
+            for name, item in self.charter["requirements"].items()
+        }
+
+    def split(self, name: str) -> pd.DataFrame:
+        """Return the rows of a split: train, valid, test or pilot."""
+        return read_parquet(self.project / "data" / "splits" / f"{name}.parquet")
+
+    def target(self, frame: pd.DataFrame) -> NDArray[np.float64]:
+        """Return the target of a split, (n,): class codes or values."""
+        return frame[self.schema["target"]].to_numpy(dtype="float64")

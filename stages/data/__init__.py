@@ -1,0 +1,1 @@
+"""Data: collect, validate and split; every later stage reads what this one wrote."""

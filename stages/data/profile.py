@@ -1,0 +1,201 @@
+"""Look at a user's table and propose a project around it: ``params.yaml`` and a Great Expectations suite."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from stages.data.sources.columns import as_text, to_labels
+from stages.data.sources.reading import read_table
+from stages.data.sources.table import Table
+from stages.params import TableSource, check_params
+
+RAW_FOLDER = "data/raw"
+FEW_VALUES = 20
+FEW_SHARE = 0.05
+MOSTLY_NUMERIC = 0.9
+WIDEN = 0.1
+MAX_SET = 50
+Expectation = dict[str, Any]
+
+
+def profile(path: Path, target: str, time: str | None, group: str | None, task: str | None) -> dict[str, Any]:
+    """Propose the params and the suite of a project on a table.
+
+    Parameters
+    ----------
+    path : Path
+        The CSV or Parquet file; the project is expected to hold it as ``data/raw/<name>``.
+    target : str
+        The column to predict.
+    time, group : str or None
+        The columns that order the rows and that keep rows together.
+    task : {"classification", "regression"} or None
+        None guesses it from the target.
+
+    Returns
+    -------
+    dict
+        ``params``: plain content of ``params.yaml``, checked; ``suite``: the suite; ``task``; ``rows``; ``missing``:
+        column -> share of missing cells; ``dropped``: column -> why it is no feature.
+
+    Raises
+    ------
+    DataError
+        If the file or a column cannot be used.
+    """
+    settings = TableSource(kind="table", path=path.name, target=target, time=time, group=group)
+    task = task or _guess(path, target)
+    frame, schema = Table(path.parent, settings, task).load([])
+    missing = {name: round(float(frame[name].isna().mean()), 4) for name in schema["features"]}
+    params = _params(path, settings, task, frame, schema)
+    check_params(params)
+    return {
+        "params": params,
+        "suite": _suite(path, frame, schema),
+        "task": task,
+        "rows": len(frame),
+        "missing": missing,
+        "dropped": schema["dropped"],
+    }
+
+
+def guess_task(target: pd.Series) -> str:
+    """Guess the task from the target's cells: text, truth values and few whole numbers are classes."""
+    text = as_text(target).dropna()
+    labels = to_labels(target).dropna()
+    distinct = labels.nunique()
+    if not pd.api.types.is_numeric_dtype(labels.dtype):
+        # A column of numbers with a few words in it: read as numbers, the error can name those cells.
+        numeric = pd.to_numeric(text, errors="coerce").notna().mean() >= MOSTLY_NUMERIC
+        return "regression" if numeric and distinct > MAX_SET else "classification"
+    whole = pd.api.types.is_integer_dtype(labels.dtype)
+    few = distinct <= 2 or (distinct <= FEW_VALUES and distinct < FEW_SHARE * len(labels))
+    return "classification" if whole and few else "regression"
+
+
+def _guess(path: Path, target: str) -> str:
+    raw, _ = read_table(path, path.name)
+    # A missing target is reported by the source, whichever the task.
+    return guess_task(raw[target]) if target in raw.columns else "classification"
+
+
+def _params(
+    path: Path, settings: TableSource, task: str, frame: pd.DataFrame, schema: dict[str, Any]
+) -> dict[str, Any]:
+    rows = len(frame)
+    classify = task == "classification"
+    skill = "log_loss_skill" if classify else "rmse_skill"
+    constant = "the class shares" if classify else "the mean"
+    source = {"kind": "table", "path": f"{RAW_FOLDER}/{path.name}", "target": settings.target}
+    source |= {key: value for key, value in (("time", settings.time), ("group", settings.group)) if value}
+    return {
+        "seed": 0,
+        "planning": {
+            "goal": f"Predict {settings.target} from the other columns of {path.name}.",
+            "task": task,
+            "optimise": "log_loss" if classify else "rmse",
+            "requirements": {
+                skill: {"at_least": 0.05, "why": f"better than always predicting {constant}"},
+                "latency_p99_ms": {"at_most": 100.0, "why": "one prediction while a page loads"},
+                "size_mb": {"at_most": 50.0, "why": "easy to ship"},
+            },
+            "rule": [],
+            "budgets": {"loops": 8, "minutes": 30, "labels": rows, "per_row": 3},
+        },
+        "data": {
+            "source": source,
+            "collect": {"pilot_share": 0.2, "features": []},
+            "validate": {"suite": "expectations/suite.json", "on_fail": "keep", "max_quarantine": 0.05},
+            "minimum": {"rows": 50, "per_class": 5},
+            "split": {"valid": 0.2, "test": 0.2},
+        },
+        "training": {"candidates": _ladder(classify, rows), "use": ["boosting"]},
+        "deployment": {
+            "tests": [],
+            "slices": {"columns": _slice_columns(frame, schema), "min_rows": max(20, min(500, rows // 20))},
+        },
+    }
+
+
+def _ladder(classify: bool, rows: int) -> dict[str, dict[str, Any]]:
+    """Return candidates of rising capacity; leaves grow with the table, so that trees stay small enough to ship."""
+    kind = "Classifier" if classify else "Regressor"
+    boosting = f"sklearn.ensemble.HistGradientBoosting{kind}"
+    linear = {"estimator": "sklearn.linear_model.Ridge", "params": {"alpha": 1.0}}
+    if classify:
+        linear = {"estimator": "sklearn.linear_model.LogisticRegression", "params": {"C": 1.0, "max_iter": 1000}}
+    leaf = max(5, min(300, rows // 100))
+    return {
+        "logistic" if classify else "ridge": linear,
+        "shallow_boosting": {
+            "estimator": boosting,
+            "params": {
+                **{"max_iter": 100, "learning_rate": 0.05, "max_leaf_nodes": 4},
+                **{"min_samples_leaf": leaf, "l2_regularization": 5.0},
+            },
+        },
+        "boosting": {
+            "estimator": boosting,
+            "params": {
+                **{"max_iter": 100, "learning_rate": 0.1 if rows >= 2000 else 0.05},
+                **{"max_leaf_nodes": 31 if rows >= 2000 else 8, "min_samples_leaf": max(5, min(20, rows // 50))},
+            },
+        },
+        "random_forest": {
+            "estimator": f"sklearn.ensemble.RandomForest{kind}",
+            "params": {"n_estimators": 100, "min_samples_leaf": max(2, rows // 2000)},
+        },
+    }
+
+
+def _slice_columns(frame: pd.DataFrame, schema: dict[str, Any]) -> list[str]:
+    few = [name for name, kind in schema["features"].items() if kind == "category" and frame[name].nunique() <= 20]
+    return few[:5]
+
+
+def _suite(path: Path, frame: pd.DataFrame, schema: dict[str, Any]) -> dict[str, Any]:
+    target = schema["target"]
+    expectations = [_expect("not_be_null", target, why="a row without a label teaches nothing")]
+    if schema["classes"]:
+        expectations.append(_expect("be_in_set", target, value_set=schema["classes"]))
+    else:
+        expectations.append(_between(frame[target], target))
+    expectations += [_expect("not_be_null", name) for name in (schema["time"], schema["group"]) if name]
+    for name, kind in schema["features"].items():
+        column = frame[name]
+        exists = {"type": "expect_column_to_exist", "kwargs": {"column": name}, "meta": {}}
+        expectations.append(exists)
+        share = float(column.isna().mean())
+        mostly = math.floor((1 - 2 * share - 0.01) * 100) / 100
+        if mostly > 0:
+            why = f"{share:.1%} were missing when the project was made"
+            expectations.append(_expect("not_be_null", name, why=why, mostly=mostly))
+        if kind == "number":
+            expectations.append(_expect("be_in_type_list", name, type_list=["float64"]))
+            expectations.append(_between(column, name))
+        elif column.nunique() <= MAX_SET:
+            expectations.append(_expect("be_in_set", name, value_set=sorted(column.dropna().unique().tolist())))
+    about = f"Proposed from {path.name}: what its columns looked like when the project was made. Edit it freely."
+    return {"name": path.stem, "meta": {"about": about}, "expectations": expectations}
+
+
+def _expect(what: str, column: str, why: str = "", **kwargs: Any) -> Expectation:
+    meta = {"why": why} if why else {}
+    return {"type": f"expect_column_values_to_{what}", "kwargs": {"column": column, **kwargs}, "meta": meta}
+
+
+def _between(column: pd.Series, name: str) -> Expectation:
+    """Expect the range that was seen, a tenth wider; what was never negative stays so."""
+    low, high = float(column.min()), float(column.max())
+    margin = WIDEN * ((high - low) or abs(high) or 1.0)
+    floor = max(0.0, low - margin) if low >= 0 else low - margin
+    why = f"{low:g} to {high:g} when the project was made"
+    return _expect("be_between", name, why=why, min_value=_short(floor), max_value=_short(high + margin))
+
+
+def _short(value: float) -> float:
+    return float(f"{value:.6g}")

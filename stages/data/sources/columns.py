@@ -1,0 +1,158 @@
+"""Turn the raw columns of a table into numbers, categories and times, or say which cell stands in the way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from stages.errors import DataError
+
+# Compared in lower case, stripped.
+MISSING = ("", "na", "n/a", "nan", "null", "none", "?", "-", "--", "#n/a")
+MOSTLY_NUMERIC = 0.9
+ISO_DATE = r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}.*)?"
+ZONE = r"(Z|[+-]\d{2}:?\d{2})$"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a column stands, for messages: the file's name and the row number of each row."""
+
+    shown: str
+    lines: np.ndarray
+
+    def error(self, name: str, what: str, expected: str, todo: str, bad: pd.Series | None = None) -> DataError:
+        """Build the error about column ``name``, naming the first row where ``bad`` is true."""
+        row = "" if bad is None else f" row {self.lines[int(np.argmax(bad.to_numpy(dtype=bool)))]}"
+        return DataError(what, where=f"{self.shown}{row} column {name!r}", expected=expected, todo=todo)
+
+
+def as_text(raw: pd.Series) -> pd.Series:
+    """Return the cells as stripped text, missing markers as missing."""
+    text = raw.astype("str").str.strip()
+    return text.mask(raw.isna() | text.str.lower().isin(MISSING))
+
+
+def to_number(raw: pd.Series, name: str, place: Place) -> pd.Series | None:
+    """Return a column as float64, or None when it is no numeric column.
+
+    Raises
+    ------
+    DataError
+        If nearly all cells are numbers and some are not, or a number is infinite.
+    """
+    if pd.api.types.is_bool_dtype(raw.dtype) or pd.api.types.is_numeric_dtype(raw.dtype):
+        number = raw.astype("float64")
+    else:
+        number = pd.to_numeric(raw, errors="coerce").astype("float64")
+        words = as_text(raw[number.isna()]).dropna()
+        bad = pd.Series(raw.index.isin(words.index))
+        share = 1 - len(words) / max(1, len(words) + number.notna().sum())
+        if len(words) and share < MOSTLY_NUMERIC:
+            return None
+        if len(words):
+            raise place.error(
+                name,
+                f"{len(words)} of {len(raw)} cells are text in a column of numbers, first {words.iloc[0]!r}",
+                "a number, or a missing marker (empty, NA, ?, -, null)",
+                "mend those cells, or list the column in data.source.drop",
+                bad,
+            )
+    infinite = pd.Series(np.isinf(number.to_numpy()))
+    if infinite.any():
+        raise place.error(name, "holds an infinite value", "finite numbers", "mend or empty those cells", infinite)
+    return number
+
+
+def to_feature(raw: pd.Series, name: str, place: Place) -> tuple[pd.Series, str] | str:
+    """Return a feature and its kind ("number" or "category"), or why the column is left out.
+
+    Truth values become 0 and 1, dates days since 1970; text that is different in every row tells a model nothing.
+
+    Raises
+    ------
+    DataError
+        If the column holds nothing, or a few cells stand in the way of reading it as numbers.
+    """
+    dates = pd.api.types.is_datetime64_any_dtype(raw.dtype)
+    number = _days(pd.to_datetime(raw, utc=True)) if dates else to_number(raw, name, place)
+    if number is not None and number.isna().all():
+        raise place.error(
+            name, "all values are missing", "some values", "remove the column, or list it in data.source.drop"
+        )
+    if number is not None:
+        return number, "number"
+    text = as_text(raw)
+    present = text.dropna()
+    lower = present.str.lower()
+    if lower.isin(["true", "false"]).all():
+        return text.str.lower().map({"true": 1.0, "false": 0.0}).astype("float64"), "number"
+    if present.str.fullmatch(ISO_DATE).all():
+        days = pd.to_datetime(text, utc=True, format="ISO8601", errors="coerce")
+        if days.isna().sum() == text.isna().sum():
+            return _days(days), "number"
+    if len(present) > 2 and present.is_unique:
+        return "every value is different"
+    return text, "category"
+
+
+def to_time(raw: pd.Series, name: str, place: Place) -> pd.Series:
+    """Return the time column: moments in UTC, or plain numbers when the cells are numbers.
+
+    Raises
+    ------
+    DataError
+        If cells are missing, are no ISO 8601 dates, or mix time zones.
+    """
+    text = as_text(raw)
+    if text.isna().any():
+        raise place.error(
+            name, f"{int(text.isna().sum())} times are missing", "a time in every row", "fill them in", text.isna()
+        )
+    if pd.api.types.is_datetime64_any_dtype(raw.dtype):
+        return pd.to_datetime(raw, utc=True).dt.as_unit("us")
+    if pd.to_numeric(text, errors="coerce").notna().all():
+        number = to_number(raw, name, place)
+        assert number is not None
+        return number
+    zones = text.str.extract(ZONE, expand=False).where(text.str.contains(":", regex=False))
+    zones = zones.fillna("none").replace({"+00:00": "Z", "+0000": "Z"})
+    if zones.nunique() > 1:
+        seen = list(dict.fromkeys(zones))
+        raise place.error(
+            name,
+            f"mixes time zones ({', '.join(seen[:4])})",
+            "one time zone in every row",
+            "convert all times to UTC",
+            zones != zones.iloc[0],
+        )
+    moment = pd.to_datetime(text, utc=True, format="ISO8601", errors="coerce")
+    if moment.isna().any():
+        raise place.error(
+            name,
+            f"{text[moment.isna()].iloc[0]!r} is not a time",
+            "ISO 8601, such as 2013-01-31 or 2013-01-31T10:00:00Z",
+            "rewrite the column",
+            moment.isna(),
+        )
+    return moment.dt.as_unit("us")
+
+
+def to_labels(raw: pd.Series) -> pd.Series:
+    """Return class labels as found: whole numbers as Int64, other numbers as float64, the rest as text."""
+    text = as_text(raw)
+    if pd.api.types.is_bool_dtype(raw.dtype):
+        return text
+    number = pd.to_numeric(text, errors="coerce").astype("float64")
+    if (number.isna() & text.notna()).any():
+        return text
+    if np.isinf(number.to_numpy()).any():
+        return number
+    present = number.dropna()
+    return number.astype("Int64") if bool((present == present.round()).all()) else number
+
+
+def _days(moment: pd.Series) -> pd.Series:
+    return (moment - pd.Timestamp("1970-01-01", tz="UTC")) / pd.Timedelta(days=1)

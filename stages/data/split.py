@@ -1,0 +1,190 @@
+"""Split the valid rows into train, valid and test, encode the target, and say whether the labels are enough."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from stages.data.cutting import By, cut
+from stages.errors import DataError, ParamsError
+from stages.files import read_json, read_parquet, write_json, write_parquet
+from stages.params import Data, HardSlice, load_params
+from stages.signals import Signal, write_signals
+from stages.step import main
+
+PARTS = ("train", "valid", "test")
+MAX_FAILING_SHOWN = 20
+QUARANTINE = "data/quarantine.parquet"
+
+
+def run(project: Path) -> None:
+    """Write ``data/splits/*.parquet``, ``metrics/data.json`` and ``signals/data.json``."""
+    params = load_params(project)
+    schema = read_json(project / "data/schema.json")
+    validation = read_json(project / "data/validation.json")
+    window = labelled(read_parquet(project / "data/valid_window.parquet"), schema, "the window")
+    pilot = labelled(read_parquet(project / "data/valid_pilot.parquet"), schema, "the pilot")
+    split = params.data.split
+    by = By(schema["time"], schema["group"], schema["target"] if schema["classes"] else None)
+    shares = [1 - split.valid - split.test, split.valid, split.test]
+    parts = dict(zip(PARTS, cut(window, shares, by, params.seed), strict=True))
+    weighed = {name: part.assign(weight=1.0) for name, part in {**parts, "pilot": pilot}.items()}
+    weighed["train"]["weight"] = weights(weighed["train"], params.data.hard_slices)
+    folder = project / "data/splits"
+    shutil.rmtree(folder, ignore_errors=True)
+    for name, part in weighed.items():
+        write_parquet(folder / f"{name}.parquet", part)
+    metrics = {name: _figures(part[schema["target"]], schema) for name, part in weighed.items()}
+    metrics["quarantined"] = {name: int(validation[name]["quarantined"]) for name in ("window", "pilot")}
+    write_json(project / "metrics/data.json", metrics)
+    fails = expectations_signal(validation, params.data)
+    few = labels_signal(weighed["train"][schema["target"]], schema, params.data)
+    write_signals(project / "signals/data.json", [fails, few])
+
+
+def labelled(frame: pd.DataFrame, schema: dict[str, Any], name: str) -> pd.DataFrame:
+    """Return the rows that have a target, classes as codes 0 to k-1 in the order of ``schema["classes"]``.
+
+    Raises
+    ------
+    DataError
+        If no row is left, or a label is none of the classes.
+    """
+    target, classes = schema["target"], schema["classes"]
+    frame = frame[frame[target].notna()].reset_index(drop=True)
+    if frame.empty:
+        raise DataError(f"no row of {name} has a target", where=f"data column {target!r}", todo="collect labelled rows")
+    if classes is None:
+        return frame.assign(**{target: frame[target].astype("float64")})
+    codes = frame[target].map({label: code for code, label in enumerate(classes)})
+    if codes.isna().any():
+        raise DataError(
+            f"label {frame[target][codes.isna()].iloc[0]!r} is none of the classes",
+            where=f"data column {target!r} of {name}",
+            expected="one of " + ", ".join(map(str, classes)),
+        )
+    return frame.assign(**{target: codes.astype("int64")})
+
+
+def weights(frame: pd.DataFrame, slices: list[HardSlice]) -> pd.Series:
+    """Return the weight of each training row: the product over the hard slices it lies in, 1 outside.
+
+    Raises
+    ------
+    ParamsError
+        If a slice names no column, or text where the column holds numbers.
+    """
+    weight = pd.Series(1.0, index=frame.index)
+    for item in slices:
+        if item.column not in frame.columns:
+            raise ParamsError(
+                f"unknown column {item.column!r}",
+                where="params.yaml: data.hard_slices",
+                expected="one of " + ", ".join(frame.columns),
+                todo="edit data.hard_slices",
+            )
+        weight = weight.where(~_inside(frame[item.column], item), weight * item.weight)
+    return weight
+
+
+def _inside(column: pd.Series, item: HardSlice) -> pd.Series:
+    if item.value is None:
+        return column.isna()
+    if not pd.api.types.is_numeric_dtype(column.dtype):
+        return (column.astype("str") == str(item.value)) & column.notna()
+    try:
+        return (column == float(item.value)).fillna(False).astype(bool)
+    except (TypeError, ValueError):
+        raise ParamsError(
+            f"{item.value!r} is no value of the numeric column {item.column!r}",
+            where="params.yaml: data.hard_slices",
+            expected="a number",
+            todo="edit data.hard_slices",
+        ) from None
+
+
+def expectations_signal(validation: dict[str, Any], data: Data) -> Signal:
+    """Return ``expectations_fail``: the share of rows that fail, against none or what may be quarantined.
+
+    A failing expectation on the table as a whole cannot be cured by taking rows out, so it fires by itself.
+    """
+    rows = sum(validation[part]["rows"] for part in ("window", "pilot"))
+    failing = sum(validation[part]["failing"] for part in ("window", "pilot"))
+    share = failing / rows
+    quarantined = data.validate_.on_fail == "quarantine"
+    failed = [item for item in validation["expectations"] if not item["success"]]
+    table_level = [item for item in failed if item["level"] == "table"]
+    done = "are quarantined" if quarantined else "fail the expectations"
+    says = f"{failing} of {rows} rows ({share:.2%}) {done}"
+    if table_level:
+        says += "; the table as a whole fails " + ", ".join(_name(item) for item in table_level[:3])
+    signal = Signal.measured(
+        "expectations_fail",
+        share,
+        threshold=data.validate_.max_quarantine if quarantined else 0.0,
+        direction="above",
+        unit="share of rows",
+        says=says,
+        evidence={
+            "failing": [
+                {key: item[key] for key in ("type", "column", "data", "unexpected", "share")}
+                for item in failed[:MAX_FAILING_SHOWN]
+            ],
+            "failing_expectations": len(failed),
+            "table_level": [_name(item) for item in table_level[:MAX_FAILING_SHOWN]],
+            "on_fail": data.validate_.on_fail,
+            "quarantine": QUARANTINE,
+            "docs": "reports/data_docs/index.html",
+        },
+    )
+    return signal.model_copy(update={"fires": True}) if table_level else signal
+
+
+def labels_signal(target: pd.Series, schema: dict[str, Any], data: Data) -> Signal:
+    """Return ``labels_too_few``: labelled training rows relative to ``data.minimum``, the scarcer of rows and class."""
+    minimum = data.minimum
+    ratio, says = len(target) / minimum.rows, f"{len(target)} labelled training rows, {minimum.rows} needed"
+    counts: dict[str, int] = {}
+    if schema["classes"]:
+        codes = target.value_counts()
+        counts = {str(label): int(codes.get(code, 0)) for code, label in enumerate(schema["classes"])}
+        rarest = min(counts, key=lambda label: counts[label])
+        says += f"; {counts[rarest]} of the rarest class {rarest}, {minimum.per_class} needed"
+        ratio = min(ratio, counts[rarest] / minimum.per_class)
+    return Signal.measured(
+        "labels_too_few",
+        ratio,
+        threshold=1.0,
+        direction="below",
+        unit="of the minimum",
+        says=says,
+        evidence={
+            "train_rows": len(target),
+            "classes": counts,
+            "minimum": {"rows": minimum.rows, "per_class": minimum.per_class},
+            "rows": schema["window"]["rows"],
+            "more": schema["more"],
+            "more_rows": schema["more_rows"],
+            "include_pilot": schema["include_pilot"],
+        },
+    )
+
+
+def _figures(target: pd.Series, schema: dict[str, Any]) -> dict[str, float]:
+    figures: dict[str, float] = {"rows": len(target)}
+    if schema["classes"] is None:
+        return figures | {"mean": float(target.mean()), "std": float(target.std(ddof=0))}
+    if len(schema["classes"]) == 2:
+        return figures | {"positive_rate": float(target.mean())}
+    return figures | {"rarest_class_share": float(target.value_counts(normalize=True).min())}
+
+
+def _name(item: dict[str, Any]) -> str:
+    return f"{item['type']}({item['column']})" if item["column"] else str(item["type"])
+
+
+if __name__ == "__main__":
+    main(run)

@@ -1,0 +1,1 @@
+"""Deployment: tests of the model, what it costs to serve, slices, the pilot on unseen data, the release."""

@@ -1,0 +1,90 @@
+"""Behaviour and regression tests of the chosen model, on rows no choice has seen.
+
+Behaviour tests follow CheckList (Ribeiro et al. 2020): invariance and directional expectations. Regression tests are
+the rows of ``data/cases.parquet``, when a project keeps such a file: cases that must stay right.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from stages.context import Context
+from stages.errors import ParamsError
+from stages.files import read_parquet, write_json
+from stages.params import PARAMS_FILE, BehaviourTest
+from stages.step import main
+from stages.training.estimators import predict
+from stages.training.store import load_model
+
+MAX_ROWS = 2000
+CASES = "data/cases.parquet"
+
+
+def run(project: Path) -> None:
+    """Run every test and write how each went."""
+    work = Context(project)
+    model = load_model(project / "models" / "model.skops")
+    rows = work.split("test")
+    if len(rows) > MAX_ROWS:
+        rows = rows.sample(MAX_ROWS, random_state=work.params.seed).sort_index()
+
+    def answer(frame: pd.DataFrame) -> NDArray[np.float64]:
+        return _score(work, predict(model, frame, work.schema))
+
+    tests = [
+        _tried(number, test, work, rows, answer) for number, test in enumerate(work.params.deployment.tests, start=1)
+    ]
+    cases = _cases(work, model)
+    if cases is not None:
+        tests.append(cases)
+    failed = sum(not test["passed"] for test in tests)
+    write_json(project / "release" / "behaviour.json", tests)
+    write_json(project / "metrics" / "behaviour.json", {"tests": len(tests), "failed": failed})
+
+
+def _tried(number: int, test: BehaviourTest, work: Context, rows: pd.DataFrame, answer: Any) -> dict[str, Any]:
+    if test.column not in work.schema["features"]:
+        if test.column in {name for group in (work.schema.get("feature_groups") or {}).values() for name in group}:
+            return {"test": _named(test), "passed": True, "figure": None, "skipped": "its feature group is not used"}
+        raise ParamsError(
+            f"unknown column {test.column!r}",
+            where=f"{PARAMS_FILE}: deployment.tests[{number}]",
+            expected="one of " + ", ".join(work.schema["features"]),
+            todo="correct it",
+        )
+    if test.kind == "direction":
+        low, high = (answer(rows.assign(**{test.column: value})).mean() for value in (test.low, test.high))
+        rise = float(high - low)
+        return {"test": _named(test), "passed": bool(rise >= -test.tolerance), "figure": rise}
+    swapped = rows[test.column].sample(frac=1.0, random_state=work.params.seed).to_numpy()
+    change = float(np.mean(np.abs(answer(rows.assign(**{test.column: swapped})) - answer(rows))))
+    return {"test": _named(test), "passed": bool(change <= test.tolerance), "figure": change}
+
+
+def _cases(work: Context, model: Any) -> dict[str, Any] | None:
+    path = work.project / CASES
+    if not path.exists():
+        return None
+    cases = read_parquet(path)
+    right = predict(model, cases, work.schema).argmax(axis=1) == work.target(cases)
+    return {"test": f"regression: {len(cases)} cases stay right", "passed": bool(right.all()), "figure": right.mean()}
+
+
+def _score(work: Context, prediction: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return one number a row: the last class's probability, or the value."""
+    return prediction if work.task == "regression" else prediction[:, -1]
+
+
+def _named(test: BehaviourTest) -> str:
+    if test.kind == "direction":
+        return f"direction: {test.column} from {test.low} to {test.high} does not lower the prediction"
+    return f"invariance: another {test.column} changes the prediction by at most {test.tolerance} on average"
+
+
+if __name__ == "__main__":
+    main(run)

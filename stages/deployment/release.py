@@ -1,0 +1,65 @@
+"""The release: a pointer, replaced atomically, to a model named after its hash. Called by the loop, no DVC stage."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from pathlib import Path
+from typing import Any
+
+from stages.errors import ProjectError
+from stages.files import read_json, replacing, write_json
+
+FOLDER = "releases"
+POINTER = f"{FOLDER}/current.json"
+
+
+def publish(project: Path, *, iteration: int) -> dict[str, Any]:
+    """Release the model in the workspace; doing it twice changes nothing.
+
+    Raises
+    ------
+    ProjectError
+        If the release candidate does not meet the charter.
+    """
+    card = read_json(project / "release" / "candidate.json")
+    if not card["meets"]:
+        raise ProjectError("does not meet the charter", where="release/candidate.json", todo="loopwright why N")
+    source = project / str(card["model"])
+    sha256 = _sha256(source)
+    folder = project / FOLDER / sha256[:12]
+    if not (folder / "model.skops").exists() or _sha256(folder / "model.skops") != sha256:
+        with replacing(folder / "model.skops") as temporary:
+            shutil.copyfile(source, temporary)
+    write_json(folder / "card.json", card)
+    pointer = {"sha256": sha256, "path": f"{FOLDER}/{sha256[:12]}/model.skops", "iteration": iteration}
+    write_json(project / POINTER, pointer)
+    return pointer
+
+
+def current(project: Path) -> dict[str, Any] | None:
+    """Return the pointer of what is released, None when nothing is.
+
+    Raises
+    ------
+    ProjectError
+        If the released model is missing or is not the one that was released.
+    """
+    path = project / POINTER
+    if not path.exists():
+        return None
+    pointer = dict(read_json(path))
+    model = project / str(pointer["path"])
+    if not model.exists() or _sha256(model) != pointer["sha256"]:
+        raise ProjectError(
+            "is missing or not what was released",
+            where=str(pointer["path"]),
+            expected=f"sha256 {pointer['sha256'][:12]}",
+            todo=f"loopwright restore {pointer['iteration']}, then loopwright run --again",
+        )
+    return pointer
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

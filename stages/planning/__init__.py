@@ -1,0 +1,1 @@
+"""Planning: the charter, and whether the plan needs machine learning at all."""

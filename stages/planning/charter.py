@@ -1,0 +1,61 @@
+"""Check the plan for contradictions and write it down as the charter that later stages are held to."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+from stages.errors import ParamsError
+from stages.files import write_json
+from stages.metric_names import OFFLINE, larger_is_better
+from stages.params import Planning, load_params
+from stages.step import main
+
+# Metrics that cannot exceed 1; the others of their kind have no upper end.
+AT_MOST_ONE = frozenset(name for metrics in OFFLINE.values() for name, larger in metrics.items() if larger)
+
+
+def run(project: Path) -> None:
+    """Write ``charter/charter.json``: the planning section of ``params.yaml``, checked."""
+    planning = load_params(project).planning
+    check_plan(planning)
+    charter = planning.model_dump(mode="json")
+    charter["requirements"] = {
+        name: requirement.model_dump(mode="json", exclude_none=True)
+        for name, requirement in planning.requirements.items()
+    }
+    write_json(project / "charter/charter.json", charter)
+
+
+def check_plan(planning: Planning) -> None:
+    """Refuse a plan that no model could meet, or that any model would.
+
+    Raises
+    ------
+    ParamsError
+        If the goal is empty, nothing is required, a bound is on the wrong side of its metric, or is out of its range.
+    """
+    if not planning.goal.strip():
+        raise _wrong("goal", "is empty", "one sentence that says what the project is for")
+    if not planning.requirements:
+        raise _wrong("requirements", "is empty", "at least one metric with at_least or at_most")
+    for name, requirement in planning.requirements.items():
+        key = f"requirements.{name}"
+        side = "at_least" if larger_is_better(planning.task, name) else "at_most"
+        if requirement.side != side:
+            raise _wrong(key, f"{requirement.side} asks for a bad {name}", f"{side}")
+        bound = requirement.bound
+        if not math.isfinite(bound):
+            raise _wrong(key, f"{bound} is no bound", "a finite number")
+        if name in AT_MOST_ONE and bound > 1:
+            raise _wrong(key, f"{bound:g} cannot be reached", f"at most 1, the best {name} there is")
+        if side == "at_most" and bound < 0:
+            raise _wrong(key, f"{bound:g} cannot be reached", f"at least 0, the best {name} there is")
+
+
+def _wrong(key: str, what: str, expected: str) -> ParamsError:
+    return ParamsError(what, where=f"params.yaml: planning.{key}", expected=expected, todo="edit params.yaml")
+
+
+if __name__ == "__main__":
+    main(run)

