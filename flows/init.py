@@ -11,10 +11,10 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from flows.snapshots import git_identity
 from rich.console import Console
 from ruamel.yaml import YAML
 
+from flows.snapshots import git_identity
 from stages.errors import ProjectError
 from stages.files import write_json, write_text
 from stages.params import PARAMS_FILE, check_params
@@ -112,7 +112,7 @@ def _write(draft: Path, data: Path, values: dict[str, Any], suite: dict[str, Any
     write_text(draft / PARAMS_FILE, HEADER + text.getvalue())
     write_json(draft / values["data"]["validate"]["suite"], suite)
     templates = files("flows") / "templates"
-    pipeline = (templates / "dvc.yaml").read_text(encoding="utf-8")
+    pipeline = (templates / "pipeline.yaml").read_text(encoding="utf-8")
     if values["planning"]["task"] == "regression":
         for classification, regression in REGRESSION_PLOT.items():
             pipeline = pipeline.replace(classification, regression)

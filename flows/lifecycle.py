@@ -7,14 +7,16 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
-from flows.record import Iteration, read_record
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
+from prefect.events.worker import EventsWorker
 from prefect.logging import get_run_logger
+from prefect.logging.handlers import APILogWorker
 
 from flows.artifacts import publish_artifacts
 from flows.decide import FORWARD
 from flows.entry import Ended, Entry, new_run
+from flows.record import Iteration, read_record
 from flows.session import Session, Worked, open_session
 from flows.show import Show
 from flows.transitions import STAGES
@@ -75,6 +77,12 @@ def run_with_prefect(session: Session) -> list[Iteration]:
         return [item for item in read_record(session.project) if item.iteration in numbers]
     finally:
         _session.reset(token)
+
+
+def send_what_waits() -> None:
+    """Send Prefect the logs and events still queued; once its server is gone each would be tried again for a minute."""
+    for queue in (APILogWorker, EventsWorker):
+        queue.drain_all(timeout=10)
 
 
 def _go_round(session: Session) -> list[Iteration]:

@@ -142,18 +142,21 @@ def _go(session: Session, show: Show) -> Iteration:
     try:
         session.start_ahead()
         show.waiting("starting Prefect")
-        from flows.lifecycle import run_with_prefect
+        from flows.lifecycle import run_with_prefect, send_what_waits
 
         server.wait_ready(progress=show.waiting)
-        last = run_with_prefect(session)[-1]
-        _tell_end(last, show, server)
+        try:
+            last = run_with_prefect(session)[-1]
+        finally:
+            send_what_waits()
+        _tell_end(last, show)
         return last
     finally:
         show.close()
         server.close()
 
 
-def _tell_end(last: Iteration, show: Show, server: PrefectServer) -> None:
+def _tell_end(last: Iteration, show: Show) -> None:
     color = "green" if last.move["to"] == RELEASED else "yellow"
     show.console.print(f"\n[bold {color}]{last.move['to']}[/] after iteration {last.iteration}: {last.move['reason']}")
     if last.move["to"] == RELEASED:

@@ -91,7 +91,7 @@ class Session:
         name = f"lw-{entry.number:03d}-{entry.stage}-{entry.run}"
         snapshots.save(self.project, name, f"iteration {entry.number}: {entry.stage}, then {move.to} ({move.row})")
         metrics = self._metrics(entry.stage) if worked.steps else {}
-        rows = metrics.get("data", {}).get("rows", {}) if entry.stage == "data" else {}
+        rows = _rows(metrics.get("data", {}))
         line = record.Iteration(
             iteration=entry.number,
             run=entry.run,
@@ -105,8 +105,8 @@ class Session:
             move=move.model_dump(),
             steps=[{"name": s.name, "how": s.how, "seconds": round(s.seconds, 3)} for s in worked.steps],
             seconds=round(worked.seconds, 3),
-            rows=_total(rows),
-            labels=_total(rows),
+            rows=rows,
+            labels=rows,
             experiment=name,
             code=snapshots.code_version(self.project),
             params_before=before,
@@ -144,8 +144,9 @@ def open_session(project: Path, show: Show, *, allow_dirty: bool = False) -> Ite
         yield Session(project, engine, show, entries.take_up(project, lines))
 
 
-def _total(rows: dict[str, Any]) -> int | None:
-    counts = [int(value) for value in rows.values() if isinstance(value, int | float)]
+def _rows(splits: dict[str, Any]) -> int | None:
+    """Return the labelled rows of all splits, None when the stage made none."""
+    counts = [int(item["rows"]) for item in splits.values() if isinstance(item, dict) and "rows" in item]
     return sum(counts) if counts else None
 
 

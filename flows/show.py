@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -13,10 +14,10 @@ from flows.words import figure, interval, metric_line, patch_line, verdict_word
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from flows.record import Iteration
     from rich.status import Status
 
     from flows.entry import Entry
+    from flows.record import Iteration
 
 MARKS = {True: "[red]●[/]", False: "[green]○[/]", None: "[yellow]◌[/]"}
 
@@ -50,7 +51,8 @@ class Show:
         self._title = title
         if not self.quiet:
             self._stop()
-            self.console.print(f"\n[bold]{entry.number:>3}  {escape(title)}[/]  [dim]{escape(entry.because)}[/]")
+            why = f"  [dim]{escape(entry.because)}[/]" if entry.by == "person" else ""
+            self.console.print(f"\n[bold]{entry.number:>3}  {escape(title)}[/]{why}")
         self.waiting(title)
 
     def step(self, name: str, nth: int, of: int) -> None:
@@ -107,17 +109,16 @@ def signal_table(item: Iteration) -> Table:
 
 def history_table(items: Sequence[Iteration]) -> Table:
     """Return one row an iteration."""
-    table = Table("#", "stage", "because", "data", "rows", "metrics", "to", "by row", "s")
+    table = Table("#", "stage", "data", "rows", "figures", "move", "s", box=SIMPLE_HEAD)
     for item in items:
+        row = str(item.move["row"]).replace("_", " ")
         table.add_row(
             str(item.iteration),
             item.stage,
-            escape(item.because.split(":")[0]),
-            (item.data_version or "–")[:8],
+            (item.data_version or "–")[:7],
             figure(item.rows),
-            escape(metric_line(item)),
-            str(item.move["to"]),
-            str(item.move["row"]),
+            escape(metric_line(item).replace(": ", "\n", 1).replace(", ", "\n")),
+            f"→ {item.move['to']}\n[dim]{escape(row)}[/]",
             f"{item.seconds:.1f}",
         )
     return table

@@ -51,7 +51,7 @@ def test_every_command_is_in_readme_and_has_help(capsys: pytest.CaptureFixture[s
 def test_the_template_of_init_is_this_pipeline_without_its_code() -> None:
     ours, template = (
         YAML(typ="safe").load((ROOT / path).read_text(encoding="utf-8"))["stages"]
-        for path in (Path("dvc.yaml"), Path("flows/templates/dvc.yaml"))
+        for path in (Path("dvc.yaml"), Path("flows/templates/pipeline.yaml"))
     )
     for entry in [*ours.values(), *template.values()]:
         kept = [dep for dep in entry.get("deps", []) if not dep.startswith(("stages/", "${"))]
