@@ -100,7 +100,7 @@ def main(argv: list[str] | None = None) -> None:
         code = INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = OK
+        code = CRASHED
     except Exception as error:
         code = _crashed(project, error)
     raise SystemExit(code)

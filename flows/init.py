@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import subprocess
@@ -73,7 +74,8 @@ def init(
         from stages.data.profile import profile
 
         values, suite = _profiled(profile, data, target, task, time, group)
-    check_params(values)
+    # With every default written out: DVC wants the keys that dvc.yaml names, and people see what they may turn.
+    values = check_params(values).model_dump(mode="json", by_alias=True, exclude_none=True)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
@@ -126,6 +128,7 @@ def _version(draft: Path) -> None:
     os.environ.setdefault("DVC_NO_ANALYTICS", "1")
     from dvc.repo import Repo
 
+    logging.getLogger("dvc").setLevel(logging.ERROR)
     with Repo.init(str(draft)) as repo:
         with repo.config.edit() as config:
             config["core"]["analytics"] = False

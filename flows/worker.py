@@ -28,8 +28,9 @@ from typing import Any, Literal
 
 from filelock import FileLock
 
-from stages.errors import LoopwrightError, ProjectError
+from stages.errors import LoopwrightError, ParamsError, ProjectError
 from stages.files import write_text
+from stages.params import PARAMS_FILE
 
 WORKER_LOCK = ".loopwright/worker.lock"
 WORKER_LOG = ".loopwright/worker.log"
@@ -176,6 +177,8 @@ def _reporting(name: str) -> Iterator[None]:
         while cause is not None:
             if isinstance(cause, LoopwrightError):
                 raise cause from None
+            if type(cause).__name__ == "MissingParamsError":
+                raise ParamsError(str(cause), where=PARAMS_FILE, todo="write them out; see docs/params.md") from None
             cause = cause.__cause__ or cause.__context__
         if type(error).__module__.startswith("dvc.") and not isinstance(error, _failures()):
             raise ProjectError(" ".join(str(error).split()), where="dvc.yaml or dvc.lock", todo="dvc status") from None
