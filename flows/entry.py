@@ -7,12 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from flows.record import Iteration
-
 from flows import patching
-from flows.decide import FORWARD, RELEASED
+from flows.decide import FORWARD
+from flows.record import Iteration
 from flows.situation import Past, Situation, distance_of
-from flows.transitions import STAGES
+from flows.transitions import RELEASED, STAGES
 from stages.params import check_params, read_params
 from stages.signals import Signal
 

@@ -144,7 +144,11 @@ def _go(session: Session, show: Show) -> Iteration:
         show.waiting("starting Prefect")
         from flows.lifecycle import run_with_prefect, send_what_waits
 
-        server.wait_ready(progress=show.waiting)
+        def progress(text: str) -> None:
+            session.raise_if_failed()
+            show.waiting(text)
+
+        server.wait_ready(progress)
         try:
             last = run_with_prefect(session)[-1]
         finally:

@@ -21,8 +21,9 @@ from flows.project import check_project
 from flows.show import Show
 from flows.transitions import RELEASED
 from stages.deployment.release import publish
+from stages.errors import ParamsError
 from stages.files import read_json
-from stages.params import load_params
+from stages.params import Params, TableSource, load_params
 from stages.signals import Signal, read_signals
 
 VERSIONED_DATA = "data/splits"
@@ -54,12 +55,18 @@ class Session:
             for step in pipeline.steps_by_stage(self.project)[self.entry.stage]:
                 self._ahead[step] = self.engine.submit(step)
 
+    def raise_if_failed(self) -> None:
+        """Raise what a step started ahead has already failed with, rather than wait for Prefect first."""
+        for future in self._ahead.values():
+            if future.done() and future.exception() is not None:
+                self.engine.result(future)
+
     def work(self, stage: str) -> Worked:
         """Run the steps of a stage, each a DVC stage; what did not change costs next to nothing."""
         load_params(self.project)
         started, before = _now(), time.perf_counter()
         names = pipeline.steps_by_stage(self.project)[stage]
-        waiting = {name: self._ahead.pop(name, None) or self.engine.submit(name) for name in names}
+        waiting = {name: self._ahead.pop(name) if name in self._ahead else self.engine.submit(name) for name in names}
         done = []
         for index, name in enumerate(names):
             self.show.step(name, index + 1, len(names))
@@ -137,11 +144,22 @@ def open_session(project: Path, show: Show, *, allow_dirty: bool = False) -> Ite
         If ``params.yaml`` breaks its schema.
     """
     check_project(project, allow_dirty=allow_dirty)
-    load_params(project)
+    _check_files(project, load_params(project))
     pipeline.steps_by_stage(project)
     with project_lock(project), Engine(project) as engine:
         lines = record.read_record(project)
         yield Session(project, engine, show, entries.take_up(project, lines))
+
+
+def _check_files(project: Path, params: Params) -> None:
+    """Refuse params that name a file which is not there, before anything is started."""
+    source = params.data.source
+    named = {"data.validate.suite": params.data.validate_.suite}
+    if isinstance(source, TableSource):
+        named["data.source.path"] = source.path
+    for key, name in named.items():
+        if not (project / name).is_file():
+            raise ParamsError(f"{name} is not found", where=f"params.yaml: {key}", expected="a file", todo="correct it")
 
 
 def _rows(splits: dict[str, Any]) -> int | None:

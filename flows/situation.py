@@ -94,4 +94,4 @@ def _shortfall(item: dict[str, Any]) -> float:
     value, bound = item.get("value"), item["bound"]
     if value is None:
         return 1.0
-    return min(1.0, abs(bound - value) / max(abs(bound), 1e-9))
+    return float(min(1.0, abs(bound - value) / max(abs(bound), 1e-9)))

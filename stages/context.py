@@ -60,4 +60,5 @@ class Context:
 
     def target(self, frame: pd.DataFrame) -> NDArray[np.float64]:
         """Return the target of a split, (n,): class codes or values."""
-        return frame[self.schema["target"]].to_numpy(dtype="float64")
+        values: NDArray[np.float64] = frame[self.schema["target"]].to_numpy(dtype="float64")
+        return values

@@ -38,7 +38,7 @@ def run(project: Path) -> None:
     }
     scorer = scorers["model"]
     draws = resampled(
-        lambda w: [1 - (w @ scorer.losses) / (w @ scorer.constant_losses)],
+        lambda w: [float(1 - (w @ scorer.losses) / (w @ scorer.constant_losses))],
         len(pilot),
         n=options.n,
         seed=work.params.seed,

@@ -15,6 +15,7 @@ from stages.params import Requirement, load_params
 from stages.planning.rule import Rule, rule_columns
 from stages.signals import Signal, write_signals
 from stages.step import main
+from stages.training.estimators import check_candidates
 from stages.training.metrics import Figure, Scorer, bootstrap, constant_prediction, repeat
 
 TRAIN_SHARE = 0.7
@@ -25,6 +26,7 @@ def run(project: Path) -> None:
     params = load_params(project)
     charter = read_json(project / "charter/charter.json")
     task = charter["task"]
+    check_candidates(params.training.candidates, task)
     frame, schema = open_source(project, params).first_look(params.seed)
     frame = labelled(frame, schema, "the first look")
     by = By(schema["time"], schema["group"], schema["target"] if schema["classes"] else None)

@@ -105,7 +105,7 @@ def requirements_missed(
     """Fire when the chosen model misses a requirement on the validation rows; carries what the loop may change."""
     values: dict[str, Figure] = {**valid, "size_mb": dict.fromkeys(("value", "low", "high"), chosen["size_mb"])}
     bounds = {name: bound for name, bound in work.requirements.items() if name in values}
-    entries = [
+    entries: list[dict[str, Any]] = [
         {"metric": name, **values[name], "bound": bound.bound, "side": bound.side} for name, bound in bounds.items()
     ]
     missed = [item for item in entries if not bounds[item["metric"]].met_by(item["value"])]

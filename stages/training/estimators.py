@@ -40,6 +40,18 @@ def build(name: str, candidate: Candidate, schema: Schema, task: str, seed: int)
     return Pipeline([("features", features), ("model", model)])
 
 
+def check_candidates(candidates: dict[str, Candidate], task: str) -> None:
+    """Make every candidate of the ladder once, also those not in use yet, so that a slip shows at the start.
+
+    Raises
+    ------
+    ParamsError
+        Naming the candidate, and what is wrong with it.
+    """
+    for name, candidate in candidates.items():
+        _estimator(name, candidate, task, seed=0)
+
+
 def features_of(frame: pd.DataFrame, schema: Schema) -> pd.DataFrame:
     """Return the feature columns: categories as objects with NaN for missing, numbers as float64."""
     parts: dict[str, Any] = {}

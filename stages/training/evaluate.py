@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -55,10 +56,14 @@ def relative_gap(train: Array, valid: Array, n: int, level: float, seed: int) ->
     The two sets of rows are resampled independently, as they are different rows.
     """
     draws = [
-        resampled(lambda w, losses=losses: [np.dot(w, losses) / w.sum()], len(losses), n=n, seed=seed + offset)[:, 0]
+        resampled(partial(_weighted_mean, losses), len(losses), n=n, seed=seed + offset)[:, 0]
         for offset, losses in enumerate((train, valid))
     ]
     return figure(1 - train.mean() / valid.mean(), 1 - draws[0] / draws[1], level)
+
+
+def _weighted_mean(values: Array, weight: Array) -> list[float]:
+    return [float(np.dot(weight, values) / weight.sum())]
 
 
 def train_skill(scorer: Scorer, n: int, level: float, seed: int) -> dict[str, float | None]:

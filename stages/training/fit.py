@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 from stages.context import Context
 from stages.files import write_json
@@ -25,7 +26,7 @@ def run(project: Path) -> None:
     names = list(dict.fromkeys([*names_of(work.charter), LOSS[work.task]]))
     folder = project / "models" / "candidates"
     shutil.rmtree(folder, ignore_errors=True)
-    found = {}
+    found: dict[str, dict[str, Any]] = {}
     for name in work.params.training.use:
         candidate = work.params.training.candidates[name]
         model = fit(build(name, candidate, work.schema, work.task, work.params.seed), train, work.schema)
@@ -38,12 +39,12 @@ def run(project: Path) -> None:
     write_json(project / "metrics" / "candidates.json", found)
 
 
-def _choose(work: Context, found: dict[str, dict[str, object]]) -> None:
+def _choose(work: Context, found: dict[str, dict[str, Any]]) -> None:
     # Latency is measured in deployment, on the chosen model alone; size is known here.
     bounds = {
         name: bound for name, bound in work.requirements.items() if name in OFFLINE[work.task] or name == "size_mb"
     }
-    scores = {name: {**item["valid"], "size_mb": item["size_mb"]} for name, item in found.items()}  # type: ignore[dict-item]
+    scores = {name: {**item["valid"], "size_mb": item["size_mb"]} for name, item in found.items()}
     optimise = str(work.charter["optimise"])
     chosen = select(scores, bounds, optimise, work.task)
     axes = list(dict.fromkeys([optimise, *bounds]))

@@ -80,7 +80,7 @@ class Scorer:
     @cached_property
     def labels(self) -> NDArray[np.intp]:
         """The most probable class of each row, (n,)."""
-        return np.argmax(self.prediction, axis=1)
+        return np.asarray(np.argmax(self.prediction, axis=1))
 
     @cached_property
     def ranked(self) -> list[tuple[NDArray[np.intp], NDArray[np.intp], Array]]:

@@ -72,7 +72,7 @@ def _normalised(content: bytes) -> bytes:
 
 def _renumbered(value: Any, numbers: dict[str, int]) -> Any:
     if isinstance(value, dict):
-        found = {}
+        found: dict[str, Any] = {}
         for key, item in value.items():
             if key == "__id__":
                 found[key] = numbers.setdefault(str(item), len(numbers) + 1)

@@ -41,7 +41,11 @@ def edit(project: Path, old: str, new: str) -> None:
         ("use: [boosting]", "use: [bosting]", r"training: use names \['bosting'\]"),
         ('end: "2013-02-01"', 'end: "2012-02-01"', r"start 2013-01-01 is not before end 2012-02-01"),
         ('end: "2013-02-01"', "end: 2013-02-01", r"data.collect.end: 2013-02-01 is a bare date.*quotes"),
-        ("suite: expectations/suite.json", "suite: expectations/none.json", r"expectations/none.json.*not found"),
+        (
+            "suite: expectations/suite.json",
+            "suite: expectations/none.json",
+            r"data.validate.suite: expectations/none.json is not found",
+        ),
         (
             "sklearn.ensemble.HistGradientBoostingClassifier\n      params: {max_iter: 100",
             "sklearn.ensemble.HistGradientBostingClassifier\n      params: {max_iter: 100",

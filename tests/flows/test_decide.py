@@ -217,7 +217,8 @@ def test_decide_is_total_deterministic_and_changes_something(now: Situation) -> 
 @given(st.randoms(use_true_random=False), st.sampled_from(["stop", "relax"]))
 def test_a_loop_always_ends(random: Any, policy: str) -> None:
     values = patching.patched(VALUES, {"planning.unattended": policy})
-    stage, history, entries = "planning", [], 0
+    history: list[Past] = []
+    stage, entries = "planning", 0
     limit = len(STAGES) * (check_params(values).planning.budgets.loops + 2)
     while stage in STAGES:
         fires = tuple(name for name in NAMES if random.random() < 0.4)

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.metrics import log_loss
 
 from stages.errors import ParamsError
 from stages.files import read_json, write_json
@@ -124,10 +123,3 @@ def test_a_rule_predicts_shrunken_means() -> None:
     binned = Rule(["x"], None).fit(frame, y.astype("float64"))
     assert len(binned.means) == 11
     assert binned.predict(pd.DataFrame({"x": [0.0, 39.0]})) == pytest.approx([(4 + 7.5) / 14, 7.5 / 14])
-
-
-def test_log_loss_is_that_of_scikit_learn() -> None:
-    y = np.array([0, 1, 1, 0])
-    made = np.array([[0.7, 0.3], [0.2, 0.8], [0.6, 0.4], [0.9, 0.1]])
-    found = feasibility.interval("classification", "log_loss", y, made, made, seed=0)
-    assert found["value"] == pytest.approx(log_loss(y, made))
