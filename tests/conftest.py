@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,12 +57,31 @@ class Cli:
 
 
 @pytest.fixture(scope="session")
-def cli(tmp_path_factory: pytest.TempPathFactory) -> Cli:
-    """The command line with a Prefect home of the tests' own."""
+def embedded(tmp_path_factory: pytest.TempPathFactory) -> Cli:
+    """The command line with nothing set up: each run starts a Prefect server of its own."""
     home = tmp_path_factory.mktemp("prefect")
     environment = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")}
     environment |= {"PREFECT_HOME": str(home), "PYTHONPATH": str(ROOT), "COLUMNS": "200", "DVC_NO_ANALYTICS": "1"}
     return Cli(environment)
+
+
+@pytest.fixture(scope="session")
+def cli(embedded: Cli, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cli]:
+    """The command line beside a running ``prefect server``, as a team has it."""
+    prefect = Path(sys.executable).with_name("prefect")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    server = subprocess.Popen(
+        [str(prefect), "server", "start", "--host", "127.0.0.1", "--port", port, "--no-ui"],
+        env={**embedded.environment, "PREFECT_SERVER_ANALYTICS_ENABLED": "false"},
+        cwd=tmp_path_factory.mktemp("server"),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    yield Cli({**embedded.environment, "PREFECT_API_URL": f"http://127.0.0.1:{port}/api"})
+    server.terminate()
+    server.wait(timeout=30)
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -121,3 +141,19 @@ def make_project(cli: Cli, tmp_path_factory: pytest.TempPathFactory) -> Callable
         return Path(shutil.copytree(made[name], tmp_path_factory.mktemp("project") / name))
 
     return make
+
+
+@pytest.fixture(scope="session")
+def finish_project(
+    cli: Cli, make_project: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], Path]:
+    """Like `make_project`, but run to its end once; each call gives a fresh copy."""
+    done: dict[str, Path] = {}
+
+    def finish(name: str) -> Path:
+        if name not in done:
+            done[name] = make_project(name)
+            cli(done[name], "run")
+        return Path(shutil.copytree(done[name], tmp_path_factory.mktemp("finished") / name))
+
+    return finish

@@ -65,21 +65,25 @@ def features_of(frame: pd.DataFrame, schema: Schema) -> pd.DataFrame:
 
 
 def fit(pipeline: Pipeline, frame: pd.DataFrame, schema: Schema) -> Pipeline:
-    """Fit on a split; rows of hard slices count by their weight. One BLAS thread: sums in another order differ."""
+    """Fit on a split; rows of hard slices count by their weight.
+
+    One thread: HistGradientBoosting and BLAS sum in parallel, and another order of a sum is another last digit, so the
+    hash of a model would depend on the number of cores.
+    """
     target = frame[schema["target"]].to_numpy()
     if schema["classes"] is not None:
         target = target.astype(int)
     weight = frame["weight"].to_numpy()
     takes = "sample_weight" in inspect.signature(pipeline.named_steps["model"].fit).parameters
     extra = {"model__sample_weight": weight} if takes and not np.all(weight == 1) else {}
-    with threadpool_limits(limits=1, user_api="blas"):
+    with threadpool_limits(limits=1):
         return pipeline.fit(features_of(frame, schema), target, **extra)
 
 
 def predict(pipeline: Pipeline, frame: pd.DataFrame, schema: Schema) -> NDArray[np.float64]:
     """Return probabilities, (n, n_classes) in the order of the schema's classes, or values, (n,)."""
     rows = features_of(frame, schema)
-    with threadpool_limits(limits=1, user_api="blas"):
+    with threadpool_limits(limits=1):
         if schema["classes"] is None:
             return np.asarray(pipeline.predict(rows), dtype=float)
         found = np.zeros((len(rows), len(schema["classes"])))

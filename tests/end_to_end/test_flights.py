@@ -26,10 +26,10 @@ COMMANDS = [
 
 
 @pytest.fixture(scope="module")
-def flights(cli: Cli, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def flights(embedded: Cli, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of this repository after its default run."""
     project = copy_repository(tmp_path_factory.mktemp("flights") / "project")
-    cli(project, "run")
+    embedded(project, "run")
     return project
 
 
@@ -75,8 +75,8 @@ def test_dvc_shows_metrics_plots_params_and_experiments(cli: Cli, flights: Path)
     assert "index.html" in dvc(flights, "plots", "show")
 
 
-def test_prefect_keeps_the_run_its_tasks_and_its_artifacts(cli: Cli, flights: Path) -> None:
-    database = sqlite3.connect(Path(cli.environment["PREFECT_HOME"]) / "prefect.db")
+def test_prefect_keeps_the_run_its_tasks_and_its_artifacts(embedded: Cli, flights: Path) -> None:
+    database = sqlite3.connect(Path(embedded.environment["PREFECT_HOME"]) / "prefect.db")
     tasks = {name for (name,) in database.execute("select name from task_run")}
     keys = {key for (key,) in database.execute("select key from artifact")}
     database.close()

@@ -24,10 +24,9 @@ def dvc(project: Path, *arguments: str) -> str:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["breast_cancer", "wine", "diabetes"])
 def test_a_table_runs_to_an_end_and_every_iteration_is_kept(
-    name: str, cli: Cli, make_project: Callable[[str], Path]
+    name: str, cli: Cli, finish_project: Callable[[str], Path]
 ) -> None:
-    project = make_project(name)
-    cli(project, "run")
+    project = finish_project(name)
     history = cli.history(project)
     assert [item["iteration"] for item in history] == list(range(1, len(history) + 1))
     assert history[-1]["move"]["to"] in ("released", "stopped")
@@ -48,10 +47,9 @@ def test_a_table_runs_to_an_end_and_every_iteration_is_kept(
 
 @pytest.mark.slow
 def test_restore_is_clean_for_every_iteration_and_reproduces_the_same_lock(
-    cli: Cli, make_project: Callable[[str], Path]
+    cli: Cli, finish_project: Callable[[str], Path]
 ) -> None:
-    project = make_project("wine")
-    cli(project, "run")
+    project = finish_project("wine")
     final = (project / "dvc.lock").read_text()
     last = cli.history(project)[-1]["iteration"]
     for number in (1, last):
@@ -69,10 +67,9 @@ def test_restore_is_clean_for_every_iteration_and_reproduces_the_same_lock(
 
 @pytest.mark.slow
 def test_the_same_seed_gives_the_same_hashes_on_one_core_and_on_many(
-    cli: Cli, make_project: Callable[[str], Path]
+    cli: Cli, make_project: Callable[[str], Path], finish_project: Callable[[str], Path]
 ) -> None:
-    many, one, shell = make_project("breast_cancer"), make_project("breast_cancer"), make_project("breast_cancer")
-    cli(many, "run")
+    many, one, shell = finish_project("breast_cancer"), make_project("breast_cancer"), make_project("breast_cancer")
     Cli({**cli.environment, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "LOKY_MAX_CPU_COUNT": "1"})(one, "run")
     assert (many / "dvc.lock").read_text() == (one / "dvc.lock").read_text()
     # One straight pass from the shell, with the params the loop arrived at, agrees with the warm worker.

@@ -44,7 +44,7 @@ def edit(project: Path, old: str, new: str) -> None:
         (
             "suite: expectations/suite.json",
             "suite: expectations/none.json",
-            r"data.validate.suite: expectations/none.json is not found",
+            r"validate.suite: \S+none.json is not found",
         ),
         (
             "sklearn.ensemble.HistGradientBoostingClassifier\n      params: {max_iter: 100",
