@@ -6,7 +6,6 @@ its standard input is a pipe from this process, and when that closes, by an exit
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import socket
 import subprocess
@@ -23,7 +22,7 @@ from stages.errors import ProjectError
 
 LOG_FILE = ".loopwright/prefect-server.log"
 HOST = "127.0.0.1"
-FIRST_TIME_AFTER = 10.0
+FIRST_TIME_AFTER, USERS_SERVER_WITHIN = 10.0, 20.0
 
 # Runs in the child: leave when the parent's end of the pipe closes.
 _CHILD = """
@@ -67,18 +66,26 @@ class PrefectServer:
         os.environ["PREFECT_API_URL"] = self.url
 
     def wait_ready(self, progress: Callable[[str], None], timeout: float = 120.0) -> None:
-        """Wait until the server answers.
+        """Wait until the server answers, ours or the user's.
 
         Raises
         ------
         ProjectError
             If it does not come up, with the last lines of its log.
         """
-        if self._process is None:
-            return
         started = time.monotonic()
-        while not self._healthy():
+        while not self._answers():
             waited = time.monotonic() - started
+            if self._process is None:
+                if waited > USERS_SERVER_WITHIN:
+                    raise ProjectError(
+                        "Prefect's server does not answer",
+                        where=f"{self.url} (PREFECT_API_URL)",
+                        todo="start it (prefect server start), or unset PREFECT_API_URL",
+                    )
+                progress(f"waiting for {self.url}")
+                time.sleep(0.2)
+                continue
             if self._process.poll() is not None or waited > timeout:
                 raise ProjectError(
                     f"Prefect's server did not start: {self._last_words()}",
@@ -102,10 +109,12 @@ class PrefectServer:
             self._output.close()
         self._process = None
 
-    def _healthy(self) -> bool:
+    def _answers(self) -> bool:
         try:
             with urllib.request.urlopen(f"{self.url}/health", timeout=2) as answer:
                 return bool(answer.status == 200)
+        except urllib.error.HTTPError:
+            return self._process is None  # theirs is there, and wants a key that Prefect's client knows
         except (urllib.error.URLError, OSError):
             return False
 
@@ -127,11 +136,6 @@ def configured_url() -> str | None:
     active = os.environ.get("PREFECT_PROFILE", profiles.get("active", ""))
     url = profiles.get("profiles", {}).get(active, {}).get("PREFECT_API_URL")
     return str(url) if url else None
-
-
-def prefect_installed() -> bool:
-    """Tell whether Prefect can be imported, without importing it."""
-    return importlib.util.find_spec("prefect") is not None
 
 
 def _free_port() -> int:
