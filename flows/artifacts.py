@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from flows.record import Iteration
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from flows.map import text_map
+from flows.record import Iteration
 from flows.words import figure, interval, metric_line, verdict_word
 
 

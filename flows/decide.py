@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from flows.patching import changes_anything
 from pydantic import BaseModel, ConfigDict, Field
 
+from flows.patching import changes_anything
 from flows.situation import Patch, Situation
 from flows.transitions import ANY, BOUNDS, BY_NAME, RELEASED, STAGES, STOP, TABLE, Transition
 from stages.signals import Signal

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
-from flows.record import Iteration
-
 from flows.decide import FORWARD
+from flows.record import Iteration
 from flows.transitions import RELEASED, STAGES, STOP
 
 END = {RELEASED: "released", STOP: "stopped"}

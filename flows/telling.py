@@ -5,19 +5,19 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from flows.lock import owner
-from flows.record import Iteration
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
-from stages.deployment.release import current
 
 from flows import record
+from flows.lock import owner
 from flows.map import svg_map, text_map
+from flows.record import Iteration
 from flows.running import find
 from flows.show import history_table, signal_table
 from flows.transitions import BY_NAME, STAGES
 from flows.words import metric_line, patch_line
+from stages.deployment.release import current
 from stages.errors import ProjectError
 from stages.files import write_text
 

@@ -1,6 +1,6 @@
 """Warm seconds a step that Metaflow adds: a flow of N steps in a line, each a process of its own as Metaflow runs it.
 
-From the end of the first step's work to the end of the last one's, over N - 1: the start of ``flow.py run`` is left out.
+From the first step's work to the last one's, over N - 1: so the start of ``flow.py run`` is left out.
 """
 
 from __future__ import annotations
