@@ -5,13 +5,16 @@ from __future__ import annotations
 import multiprocessing
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
+from typing import TypeVar
 
 from flows import worker
 from flows.worker import StepResult
 from stages.errors import LoopwrightError
 
+T = TypeVar("T")
 __all__ = ["Engine", "StepResult", "WorkerDied"]
 
 
@@ -40,10 +43,10 @@ class Engine:
 
     def submit(self, step: str) -> Future[StepResult]:
         """Queue a DVC stage; steps run one after the other, in the order they are queued."""
-        return self._pool.submit(worker.run_step, step)
+        return self._submit(worker.run_step, step)
 
-    def result(self, future: Future[StepResult]) -> StepResult:
-        """Wait for a queued stage.
+    def result(self, future: Future[T]) -> T:
+        """Wait for what was queued.
 
         Raises
         ------
@@ -68,15 +71,23 @@ class Engine:
 
     def status(self) -> list[str]:
         """Return the DVC stages and files that differ from ``dvc.lock``."""
-        return self._pool.submit(worker.status).result()
+        return self.result(self._submit(worker.status))
 
     def commit_sources(self) -> list[str]:
         """Version source tables that a person changed; return their ``.dvc`` files."""
-        return self._pool.submit(worker.commit_sources).result()
+        return self.result(self._submit(worker.commit_sources))
 
     def checkout(self) -> None:
         """Bring the outputs to what ``dvc.lock`` says."""
-        self._pool.submit(worker.checkout).result()
+        self.result(self._submit(worker.checkout))
+
+    def _submit(self, call: Callable[..., T], *arguments: object) -> Future[T]:
+        try:
+            return self._pool.submit(call, *arguments)
+        except BrokenProcessPool as error:
+            dead: Future[T] = Future()
+            dead.set_exception(error)
+            return dead
 
     def close(self) -> None:
         """End the worker, also in the middle of a step; what it was doing is done again by the next run."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedSeq
 
 from stages.errors import ParamsError
 from stages.files import write_text
@@ -55,6 +56,7 @@ def apply(project: Path, patch: Patch) -> None:
     yaml = YAML()
     yaml.preserve_quotes = True
     yaml.width = 4096
+    yaml.indent(mapping=2, sequence=4, offset=2)
     path = project / PARAMS_FILE
     document = yaml.load(path.read_text(encoding="utf-8"))
     for key, value in patch.items():
@@ -78,4 +80,22 @@ def _set(values: Any, key: str, value: Any) -> None:
         values = values.setdefault(section, {})
     if not isinstance(values, dict):
         raise ParamsError(f"{key}: {last} is not inside a section", where=PARAMS_FILE, todo="see docs/params.md")
-    values[last] = value
+    old = values.get(last)
+    if isinstance(old, CommentedSeq) and isinstance(value, list):
+        _replace_items(old, value)
+    else:
+        values[last] = deepcopy(value)
+
+
+def _replace_items(old: CommentedSeq, new: list[Any]) -> None:
+    """Replace the items of a list in the file; its style stays, and so does the comment that follows its last item."""
+    if not old:
+        old.fa.set_flow_style()  # `[]` was written so
+    following = old.ca.items.pop(len(old) - 1, None)
+    keep = 0
+    while keep < min(len(old), len(new)) and old[keep] == new[keep]:
+        keep += 1
+    del old[keep:]
+    old.extend(deepcopy(new[keep:]))
+    if following is not None and new:
+        old.ca.items[len(new) - 1] = following

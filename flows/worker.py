@@ -33,6 +33,7 @@ from stages.files import write_text
 from stages.params import PARAMS_FILE
 
 WORKER_LOCK = ".loopwright/worker.lock"
+NAME = "loopwright worker"
 WORKER_LOG = ".loopwright/worker.log"
 HEAVY = ("pandas", "sklearn.ensemble", "sklearn.pipeline", "sklearn.compose", "skops.io", "great_expectations")
 _MODULE = re.compile(r"python3? -m (\w+(?:\.\w+)*)")
@@ -66,6 +67,7 @@ class _State:
 def initialize(project: str) -> None:
     """Prepare the worker: leave with the parent, keep quiet, wait for an orphan of an earlier run to end."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sys.argv = [NAME]  # DVC notes it beside what it locks
     threading.Thread(target=_leave_with_parent, daemon=True).start()
     os.chdir(project)
     log = os.open(WORKER_LOG, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
@@ -128,7 +130,7 @@ def _repo() -> Any:
         run, dvcfile = (importlib.import_module(name) for name in ("dvc.stage.run", "dvc.dvcfile"))
         setattr(run, "cmd_run", _in_process(run.cmd_run))  # noqa: B010  (mypy knows no such module)
         setattr(dvcfile, "modify_yaml", _modify_yaml_atomically)  # noqa: B010
-        _drop_damaged_rwlock(_State.project)
+        _drop_stale_rwlock(_State.project)
         _State.repo = Repo(str(_State.project))
     return _State.repo
 
@@ -157,15 +159,24 @@ def _modify_yaml_atomically(path: str, fs: Any = None) -> Iterator[dict[str, Any
     write_text(Path(path), dumps_yaml(values))
 
 
-def _drop_damaged_rwlock(project: Path) -> None:
-    """Remove the list of DVC's readers and writers when a kill left half of it; DVC would refuse to go on."""
+def _drop_stale_rwlock(project: Path) -> None:
+    """Remove what a killed run left in DVC's list of readers and writers: half a file, or entries of its own.
+
+    DVC drops entries whose pid does not exist. But in a container the pid may be another process's by now, or that of
+    a zombie; and as we hold the worker's lock, no other worker can be reading or writing.
+    """
     path = project / ".dvc" / "tmp" / "rwlock"
     try:
-        json.loads(path.read_text(encoding="utf-8") or "{}")
-    except ValueError:
-        path.unlink(missing_ok=True)
-    except OSError:
+        held = json.loads(path.read_text(encoding="utf-8") or "{}")
+        readers = {name: [one for one in all_ if one["cmd"] != NAME] for name, all_ in held.get("read", {}).items()}
+        writers = {name: one for name, one in held.get("write", {}).items() if one["cmd"] != NAME}
+        left = {"read": {name: some for name, some in readers.items() if some}, "write": writers}
+        if left != held:
+            write_text(path, json.dumps(left))
+    except FileNotFoundError:
         return
+    except (ValueError, AttributeError, KeyError, TypeError):
+        path.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -173,23 +184,32 @@ def _reporting(name: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        cause: BaseException | None = error
-        while cause is not None:
-            if isinstance(cause, LoopwrightError):
-                raise cause from None
-            if type(cause).__name__ == "MissingParamsError":
-                raise ParamsError(str(cause), where=PARAMS_FILE, todo="write them out; see docs/params.md") from None
-            cause = cause.__cause__ or cause.__context__
-        if type(error).__module__.startswith("dvc.") and not isinstance(error, _failures()):
-            raise ProjectError(" ".join(str(error).split()), where="dvc.yaml or dvc.lock", todo="dvc status") from None
-        raise StepCrashed(f"{name}: {error}\n{traceback.format_exc()}") from None
+        raise _report(name, error) from None
 
 
-def _failures() -> type[Exception]:
-    """Return DVC's error for a command that failed; its other errors are about the project's files."""
-    from dvc.exceptions import ReproductionError
+def _report(name: str, error: Exception) -> Exception:
+    """Return what to raise for an error of a step or of DVC: the user's mistake as it was made, or a crash."""
+    causes = list(_causes(error))
+    for cause in causes:
+        if isinstance(cause, LoopwrightError):
+            return cause
+        if type(cause).__name__ == "MissingParamsError":
+            return ParamsError(str(cause), where=PARAMS_FILE, todo="write them out; see docs/params.md")
+    from dvc.exceptions import DvcException, ReproductionError
+    from dvc.stage.exceptions import StageCmdFailedError
 
-    return ReproductionError  # type: ignore[no-any-return]
+    # DVC's errors are about the project's files, but for the two that report a command that failed.
+    failed = (ReproductionError, StageCmdFailedError)
+    for cause in causes:
+        if isinstance(cause, DvcException) and not isinstance(cause, failed):
+            return ProjectError(" ".join(str(cause).split()), where="dvc.yaml or dvc.lock", todo="dvc status")
+    return StepCrashed(f"{name}: {error}\n{''.join(traceback.format_exception(error))}")
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 def _preload() -> None:

@@ -69,17 +69,18 @@ def embedded(tmp_path_factory: pytest.TempPathFactory) -> Cli:
 def cli(embedded: Cli, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cli]:
     """The command line beside a running ``prefect server``, as a team has it."""
     prefect = Path(sys.executable).with_name("prefect")
+    environment = embedded.environment | {"PREFECT_HOME": str(tmp_path_factory.mktemp("team"))}
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = str(probe.getsockname()[1])
     server = subprocess.Popen(
         [str(prefect), "server", "start", "--host", "127.0.0.1", "--port", port, "--no-ui"],
-        env={**embedded.environment, "PREFECT_SERVER_ANALYTICS_ENABLED": "false"},
+        env={**environment, "PREFECT_SERVER_ANALYTICS_ENABLED": "false"},
         cwd=tmp_path_factory.mktemp("server"),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    yield Cli({**embedded.environment, "PREFECT_API_URL": f"http://127.0.0.1:{port}/api"})
+    yield Cli({**environment, "PREFECT_API_URL": f"http://127.0.0.1:{port}/api"})
     server.terminate()
     server.wait(timeout=30)
 

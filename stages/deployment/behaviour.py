@@ -1,7 +1,8 @@
 """Behaviour and regression tests of the chosen model, on rows no choice has seen.
 
 Behaviour tests follow CheckList (Ribeiro et al. 2020): invariance and directional expectations. Regression tests are
-the rows of ``data/cases.parquet``, when a project keeps such a file: cases that must stay right.
+the rows of ``expectations/cases.csv``, when a project keeps such a file: cases that must stay right. Its columns are
+features and the target as the source has it; a feature that is left out or empty is missing.
 """
 
 from __future__ import annotations
@@ -14,15 +15,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from stages.context import Context
-from stages.errors import ParamsError
-from stages.files import read_parquet, write_json
+from stages.errors import DataError, ParamsError
+from stages.files import write_json
 from stages.params import PARAMS_FILE, BehaviourTest
 from stages.step import main
 from stages.training.estimators import predict
 from stages.training.store import load_model
 
 MAX_ROWS = 2000
-CASES = "data/cases.parquet"
+CASES = "expectations/cases.csv"
 
 
 def run(project: Path) -> None:
@@ -49,7 +50,7 @@ def run(project: Path) -> None:
 
 def _tried(number: int, test: BehaviourTest, work: Context, rows: pd.DataFrame, answer: Any) -> dict[str, Any]:
     if test.column not in work.schema["features"]:
-        if test.column in {name for group in (work.schema.get("feature_groups") or {}).values() for name in group}:
+        if test.column in all_features(work):
             return {"test": _named(test), "passed": True, "figure": None, "skipped": "its feature group is not used"}
         raise ParamsError(
             f"unknown column {test.column!r}",
@@ -70,9 +71,43 @@ def _cases(work: Context, model: Any) -> dict[str, Any] | None:
     path = work.project / CASES
     if not path.exists():
         return None
-    cases = read_parquet(path)
-    right = predict(model, cases, work.schema).argmax(axis=1) == work.target(cases)
+    cases, expected = _read_cases(path, work)
+    found = predict(model, cases, work.schema)
+    if work.task == "classification":
+        right = np.asarray([str(label) for label in work.schema["classes"]])[found.argmax(axis=1)] == expected
+    else:
+        # Right is within one standard deviation of the target: what the constant would be wrong by.
+        right = np.abs(found - expected.astype(float)) <= work.target(work.split("train")).std()
     return {"test": f"regression: {len(cases)} cases stay right", "passed": bool(right.all()), "figure": right.mean()}
+
+
+def _read_cases(path: Path, work: Context) -> tuple[pd.DataFrame, NDArray[Any]]:
+    """Return the features of the cases and their targets, as text."""
+    raw = pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[""])
+    target, features = work.schema["target"], work.schema["features"]
+    unknown = [name for name in raw if name not in {target, *features, *all_features(work)}]
+    if target not in raw or raw[target].isna().any() or unknown:
+        raise DataError(
+            f"unknown column {unknown[0]!r}" if unknown else f"a case has no {target!r}",
+            where=CASES,
+            expected=f"the target {target!r} in every row, and features: {', '.join(features)}",
+            todo="correct the file",
+        )
+    try:
+        columns = {
+            name: raw.get(name, pd.Series(np.nan, index=raw.index)).astype("float64" if kind == "number" else object)
+            for name, kind in features.items()
+        }
+        if work.task == "regression":
+            raw[target].astype(float)
+    except ValueError as error:
+        raise DataError(f"is not a number: {error}", where=CASES, todo="correct the file") from None
+    return pd.DataFrame(columns), raw[target].to_numpy()
+
+
+def all_features(work: Context) -> set[str]:
+    """Return the columns that are features in some choice of feature groups."""
+    return {name for group in (work.schema.get("feature_groups") or {}).values() for name in group}
 
 
 def _score(work: Context, prediction: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -121,7 +121,7 @@ def hard_slices(found: list[dict[str, Any]], work: Context) -> Signal:
     limit = work.params.deployment.slices.max_excess
     hard = [item for item in found if item["low"] > limit]
     if not found:
-        return Signal(name="hard_slices", threshold=limit, says="no slice has enough rows to be judged")
+        return Signal(name="hard_slices", threshold=limit, says="no slice has enough rows, and loss, to be judged")
     worst = found[0]
     return Signal.measured(
         "hard_slices",

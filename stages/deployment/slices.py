@@ -45,9 +45,9 @@ def judge(rows: pd.DataFrame, losses: Array, columns: list[str], min_rows: int, 
         for value, binned, member in _values(rows[column])
         if member.sum() >= min_rows
     ]
-    if not slices:
-        return []
     overall = losses.mean()
+    if not slices or overall == 0:
+        return []
     z = NormalDist().inv_cdf(1 - (1 - level) / 2 / len(slices))
     found = []
     for column, value, binned, member in slices:

@@ -76,8 +76,11 @@ def fit(pipeline: Pipeline, frame: pd.DataFrame, schema: Schema) -> Pipeline:
     weight = frame["weight"].to_numpy()
     takes = "sample_weight" in inspect.signature(pipeline.named_steps["model"].fit).parameters
     extra = {"model__sample_weight": weight} if takes and not np.all(weight == 1) else {}
+    rows = features_of(frame, schema)
+    # HistGradientBoosting cannot bin a column without any value; as a constant it is never split on.
+    empty = [name for name in _names(schema, "number") if rows[name].isna().all()]
     with threadpool_limits(limits=1):
-        return pipeline.fit(features_of(frame, schema), target, **extra)
+        return pipeline.fit(rows.assign(**dict.fromkeys(empty, 0.0)), target, **extra)
 
 
 def predict(pipeline: Pipeline, frame: pd.DataFrame, schema: Schema) -> NDArray[np.float64]:
@@ -96,7 +99,7 @@ def _estimator(name: str, candidate: Candidate, task: str, seed: int) -> Any:
     module, _, attribute = candidate.estimator.rpartition(".")
     try:
         kind = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError):
+    except (ImportError, AttributeError, ValueError, TypeError):  # TypeError: a relative path
         raise ParamsError(
             f"unknown estimator {candidate.estimator!r}",
             where=where,
@@ -108,6 +111,7 @@ def _estimator(name: str, candidate: Candidate, task: str, seed: int) -> Any:
         known = model.get_params()
     except (TypeError, AttributeError) as error:
         raise ParamsError(f"{candidate.estimator}: {error}", where=f"{where}.params", todo="see its docs") from None
+    _check_params(model, candidate, where)
     right = is_classifier(model) if task == "classification" else is_regressor(model)
     if not right or (task == "classification" and not hasattr(model, "predict_proba")):
         needs = "a classifier with predict_proba" if task == "classification" else "a regressor"
@@ -118,6 +122,15 @@ def _estimator(name: str, candidate: Candidate, task: str, seed: int) -> Any:
         # "auto" holds rows out at random from 10 000 rows on; the ladder and the curve would compare apples and pears.
         model.set_params(early_stopping=False)
     return model
+
+
+def _check_params(model: Any, candidate: Candidate, where: str) -> None:
+    """Refuse params out of their range now; scikit-learn itself looks only when the model is fitted."""
+    try:
+        if hasattr(model, "_validate_params"):
+            model._validate_params()
+    except ValueError as error:
+        raise ParamsError(f"{candidate.estimator}: {error}", where=f"{where}.params", todo="correct it") from None
 
 
 def _handles_categories(model: Any) -> bool:

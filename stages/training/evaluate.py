@@ -59,7 +59,8 @@ def relative_gap(train: Array, valid: Array, n: int, level: float, seed: int) ->
         resampled(partial(_weighted_mean, losses), len(losses), n=n, seed=seed + offset)[:, 0]
         for offset, losses in enumerate((train, valid))
     ]
-    return figure(1 - train.mean() / valid.mean(), 1 - draws[0] / draws[1], level)
+    with np.errstate(divide="ignore", invalid="ignore"):  # a loss of zero has no shares
+        return figure(1 - train.mean() / valid.mean(), 1 - draws[0] / draws[1], level)
 
 
 def _weighted_mean(values: Array, weight: Array) -> list[float]:

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from stages.context import Context
+from stages.errors import ParamsError
 from stages.files import write_json
 from stages.metric_names import LOSS, OFFLINE, SERVING
+from stages.params import PARAMS_FILE
 from stages.step import main
 from stages.training.estimators import build, fit, predict
 from stages.training.metrics import Scorer, constant_prediction, names_of
@@ -29,7 +31,16 @@ def run(project: Path) -> None:
     found: dict[str, dict[str, Any]] = {}
     for name in work.params.training.use:
         candidate = work.params.training.candidates[name]
-        model = fit(build(name, candidate, work.schema, work.task, work.params.seed), train, work.schema)
+        pipeline = build(name, candidate, work.schema, work.task, work.params.seed)
+        try:
+            model = fit(pipeline, train, work.schema)
+        except (ValueError, TypeError) as error:
+            raise ParamsError(
+                f"{candidate.estimator} cannot be fitted: {str(error).splitlines()[0]}",
+                where=f"{PARAMS_FILE}: training.candidates.{name}",
+                expected="params that fit together, and an estimator that takes this table",
+                todo="correct it, or take it out of training.use",
+            ) from error
         size = save_model(folder / f"{name}.skops", model)
         found[name] = {
             split: Scorer(work.task, work.target(rows), predict(model, rows, work.schema), constant).score(names)

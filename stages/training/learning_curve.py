@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from stages.context import Context
 from stages.files import read_json, write_json, write_text
@@ -19,12 +20,13 @@ def run(project: Path) -> None:
     """Write the points of the curve, and the gain of the last doubling with its interval.
 
     The parts are nested and drawn at random, also from data in time: only the number of rows may differ between them.
+    Each class is drawn in its share, and every class is in every part.
     """
     work = Context(project)
     chosen = str(read_json(project / "models" / "chosen.json")["name"])
     candidate = work.params.training.candidates[chosen]
     train, valid = work.split("train"), work.split("valid")
-    order = np.random.default_rng(work.params.seed).permutation(len(train))
+    order = nested_order(work.target(train) if work.n_classes > 1 else np.zeros(len(train)), work.params.seed)
     shares = work.params.training.learning_curve.shares
     points, losses = [], dict[float, Array]()
     for share in shares:
@@ -41,6 +43,16 @@ def run(project: Path) -> None:
     options = work.params.training.bootstrap
     gain = doubling_gain(losses[shares[-2]], losses[1.0], shares[-2], options.n, options.level, work.params.seed)
     write_json(project / "models" / "learning_curve.json", {"points": points, "gain": gain})
+
+
+def nested_order(codes: Array, seed: int) -> NDArray[np.intp]:
+    """Return the rows in an order of which every beginning holds each class in its share, and all classes early."""
+    shuffled = np.random.default_rng(seed).permutation(len(codes))
+    classes, which, counts = np.unique(codes[shuffled], return_inverse=True, return_counts=True)
+    rank = np.empty(len(codes))
+    for code in range(len(classes)):
+        rank[which == code] = np.arange(counts[code])
+    return np.asarray(shuffled[np.argsort(rank / counts[which], kind="stable")])
 
 
 def doubling_gain(

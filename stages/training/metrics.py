@@ -134,6 +134,10 @@ def _mean(values: Array, weight: Array) -> float:
     return float(np.dot(values, weight) / weight.sum())
 
 
+def _ratio(part: float, whole: float) -> float:
+    return part / whole if whole else float("nan")
+
+
 def _roc_auc(scorer: Scorer, weight: Array) -> float:
     return float(np.mean([_auc(weight[order], starts, mine) for order, starts, mine in scorer.ranked]))
 
@@ -185,7 +189,7 @@ def _brier(scorer: Scorer, weight: Array) -> float:
 
 def _r2(scorer: Scorer, weight: Array) -> float:
     mean = _mean(scorer.target, weight)
-    return 1 - _mean(scorer.losses, weight) / _mean((scorer.target - mean) ** 2, weight)
+    return 1 - _ratio(_mean(scorer.losses, weight), _mean((scorer.target - mean) ** 2, weight))
 
 
 def _mae(target: Array, prediction: Array, weight: Array) -> float:
@@ -199,18 +203,18 @@ _METRICS: dict[str, Callable[[Scorer, Array], float]] = {
     "brier": _brier,
     "f1": _f1,
     "log_loss": lambda s, w: _mean(s.losses, w),
-    "log_loss_skill": lambda s, w: 1 - _mean(s.losses, w) / _mean(s.constant_losses, w),
+    "log_loss_skill": lambda s, w: 1 - _ratio(_mean(s.losses, w), _mean(s.constant_losses, w)),
     "precision": lambda s, w: _of_positive(_precisions(s, w)),
     "recall": lambda s, w: _of_positive(_recalls(s, w)),
     "roc_auc": _roc_auc,
     "mae": lambda s, w: _mae(s.target, s.prediction, w),
     "mae_skill": lambda s, w: (
-        1 - _mae(s.target, s.prediction, w) / _mae(s.target, repeat(s.constant, len(s.target)), w)
+        1 - _ratio(_mae(s.target, s.prediction, w), _mae(s.target, repeat(s.constant, len(s.target)), w))
     ),
     "mse": lambda s, w: _mean(s.losses, w),
     "r2": _r2,
     "rmse": lambda s, w: _mean(s.losses, w) ** 0.5,
-    "rmse_skill": lambda s, w: 1 - (_mean(s.losses, w) / _mean(s.constant_losses, w)) ** 0.5,
+    "rmse_skill": lambda s, w: 1 - _ratio(_mean(s.losses, w), _mean(s.constant_losses, w)) ** 0.5,
 }
 
 

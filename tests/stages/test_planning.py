@@ -22,12 +22,13 @@ def project(folder: Path, requirements: dict[str, Any], task: str = "classificat
     frame = pd.DataFrame({"noise": random.normal(size=600), "kind": kind})
     frame["y"] = truth.astype(int) if task == "classification" else truth * 10 + random.normal(size=600)
     frame.to_csv(folder / "t.csv", index=False)
+    kind_of = {"classification": "Classifier", "regression": "Regressor"}
     optimise = "log_loss" if task == "classification" else "rmse"
     plan = {"goal": "test", "task": task, "optimise": optimise, "requirements": requirements, **planning}
     params = {
         "planning": plan,
         "data": {"source": {"kind": "table", "path": "t.csv", "target": "y"}},
-        "training": {"candidates": {"a": {"estimator": "sklearn.dummy.DummyClassifier"}}, "use": ["a"]},
+        "training": {"candidates": {"a": {"estimator": f"sklearn.dummy.Dummy{kind_of[task]}"}}, "use": ["a"]},
     }
     write_json(folder / "params.yaml", params)  # JSON is YAML
     return folder

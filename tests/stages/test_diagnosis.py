@@ -1,0 +1,385 @@
+"""The training and deployment steps on real tables: signals fire when they should, and only then."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from flows import patching
+from flows.init import init
+from stages.context import Context
+from stages.data import collect, split, validate
+from stages.deployment import behaviour, gate, pilot, release, serving, slices
+from stages.deployment.shift import hanley_mcneil, rate_change, shifted_features, two_sample_auc
+from stages.errors import DataError, ParamsError, ProjectError
+from stages.files import read_json, write_json
+from stages.planning import charter, feasibility
+from stages.signals import Signal, read_signals
+from stages.training import baselines, diagnose, evaluate, fit, learning_curve
+from tests.conftest import bundled_table
+
+Make = Callable[..., Path]
+LOGISTIC = {"estimator": "sklearn.linear_model.LogisticRegression", "params": {"max_iter": 1000}}
+CRIPPLED = {"estimator": "sklearn.linear_model.LogisticRegression", "params": {"C": 1e-9}}
+BOOSTING = {"estimator": "sklearn.ensemble.HistGradientBoostingClassifier", "params": {"max_iter": 20}}
+TREE = {"estimator": "sklearn.tree.DecisionTreeClassifier", "params": {}}
+FEW_DRAWS = {"training.bootstrap.n": 50}
+TRAINING = (baselines, fit, evaluate, learning_curve, diagnose)
+DEPLOYMENT = (behaviour, serving, slices, pilot, gate)
+
+
+def prepare(folder: Path, frame: pd.DataFrame) -> Path:
+    """Make a project around a table, and take it through planning and data."""
+    frame.to_csv(folder / "table.csv", index=False)
+    project = init(folder / "project", folder / "table.csv", "target")
+    for step in (charter, feasibility, collect, validate, split):
+        step.run(project)
+    return project
+
+
+@pytest.fixture(scope="module")
+def make(tmp_path_factory: pytest.TempPathFactory) -> Make:
+    """Give a fresh copy of a prepared project, with a patch of its params."""
+    made: dict[str, Path] = {}
+
+    def copy(name: str, patch: dict[str, Any]) -> Path:
+        if name not in made:
+            made[name] = prepare(tmp_path_factory.mktemp(name), bundled_table(name))
+        project = Path(shutil.copytree(made[name], tmp_path_factory.mktemp("copy") / name))
+        patching.apply(project, patch)
+        return project
+
+    return copy
+
+
+def train(project: Path) -> dict[str, Signal]:
+    for step in TRAINING:
+        step.run(project)
+    return read_signals(project / "signals" / "training.json")
+
+
+def deploy(project: Path) -> dict[str, Signal]:
+    for step in DEPLOYMENT:
+        step.run(project)
+    return read_signals(project / "signals" / "deployment.json")
+
+
+def only(**candidate: Any) -> dict[str, Any]:
+    return {"training.candidates": {"one": candidate}, "training.use": ["one"]}
+
+
+def test_a_sound_model_passes(make: Make) -> None:
+    project = make("breast_cancer", only(**LOGISTIC))
+    signals = train(project)
+    assert {name for name, signal in signals.items() if signal.fires} <= {"overfitting", "curve_falling"}
+    for name in ("bug_suspected", "underfitting", "requirements_missed", "requirements_trade_off"):
+        assert signals[name].fires is False
+    found = deploy(project)
+    assert set(found) == {"tests_fail", "pilot_fails", "shift", "hard_slices"}
+    assert found["pilot_fails"].fires is False and found["tests_fail"].fires is False
+    assert found["shift"].fires is not True
+    assert read_json(project / "release" / "candidate.json")["meets"] is True
+
+
+def test_a_fully_grown_tree_overfits(make: Make) -> None:
+    signals = train(make("breast_cancer", only(**TREE)))
+    assert signals["overfitting"].fires is True
+    assert signals["overfitting"].value == pytest.approx(1.0)
+    assert signals["underfitting"].fires is False
+    assert signals["bug_suspected"].fires is False
+
+
+def test_a_crippled_model_underfits(make: Make) -> None:
+    skill = {"planning.requirements.log_loss_skill.at_least": 0.5}
+    project = make("breast_cancer", only(**CRIPPLED) | skill)
+    charter.run(project)
+    signals = train(project)
+    assert signals["underfitting"].fires is True
+    assert signals["underfitting"].evidence["metric"] == "log_loss_skill"
+    assert signals["underfitting"].value == pytest.approx(1.0, abs=0.05)
+    assert signals["overfitting"].fires is not True
+    assert signals["requirements_missed"].fires is True
+    assert [item["metric"] for item in signals["requirements_missed"].evidence["missed"]] == ["log_loss_skill"]
+
+
+def test_the_better_of_two_is_chosen_and_kept(make: Make) -> None:
+    two = {"training.candidates": {"crippled": CRIPPLED, "sound": LOGISTIC}, "training.use": ["crippled", "sound"]}
+    project = make("breast_cancer", two)
+    train(project)
+    assert read_json(project / "models" / "chosen.json")["name"] == "sound"
+    models = project / "models"
+    assert (models / "model.skops").read_bytes() == (models / "candidates" / "sound.skops").read_bytes()
+
+
+def test_doing_it_again_changes_no_byte(make: Make) -> None:
+    project = make("breast_cancer", FEW_DRAWS)
+    train(project), deploy(project)
+    files = [p for f in ("models", "metrics", "signals", "release", "plots") for p in (project / f).rglob("*.*")]
+    before = {path: path.read_bytes() for path in files}
+    for step in (*TRAINING, *DEPLOYMENT):
+        if step is not serving:  # slow, and a timing
+            step.run(project)
+    assert len(before) > 15
+    assert [path for path in before if path.read_bytes() != before[path]] == []
+
+
+def test_requirements_at_odds(make: Make) -> None:
+    work = Context(make("breast_cancer", {}))
+    chosen = {
+        "missed": {"a": ["recall"], "b": ["precision"]},
+        "bounds": ["recall", "precision"],
+        "frontier": ["a", "b"],
+    }
+    scores = {name: {"valid": {"recall": 0.5, "precision": 0.5}} for name in "ab"}
+    assert diagnose.requirements_trade_off(chosen, scores, work).fires is True
+    one_meets = chosen | {"missed": {"a": ["recall"], "b": []}}
+    assert diagnose.requirements_trade_off(one_meets, scores, work).fires is False
+    same = chosen | {"missed": {"a": ["recall"], "b": ["recall", "precision"]}}
+    assert diagnose.requirements_trade_off(same, scores, work).fires is False
+
+
+def test_the_gain_is_that_of_one_doubling() -> None:
+    before = np.random.default_rng(0).exponential(size=200)
+    options: dict[str, Any] = {"n": 50, "level": 0.95, "seed": 0}
+    assert learning_curve.doubling_gain(before, before * 0.9, 0.5, **options)["value"] == pytest.approx(0.1)
+    assert learning_curve.doubling_gain(before, before * 0.9, 0.25, **options)["value"] == pytest.approx(0.05)
+    assert learning_curve.doubling_gain(before, before, 0.5, **options) == {"value": 0.0, "low": 0.0, "high": 0.0}
+
+
+def test_a_regression_passes_through_all_steps(make: Make) -> None:
+    project = make("diabetes", FEW_DRAWS)
+    assert Context(project).task == "regression"
+    signals = train(project)
+    assert signals["bug_suspected"].fires is False
+    assert signals["requirements_missed"].fires is False
+    found = deploy(project)
+    assert found["pilot_fails"].fires is False
+    assert set(pd.read_csv(project / "plots" / "roc.csv")) == {"quantile", "residual"}
+    assert read_json(project / "release" / "candidate.json")["meets"] is True
+
+
+@pytest.mark.parametrize("name", ["breast_cancer", "diabetes"])
+def test_cases_must_stay_right(make: Make, name: str) -> None:
+    project = make(name, FEW_DRAWS)
+    train(project)
+    work = Context(project)
+    cases = work.split("train").head(20)[[*work.schema["features"], "target"]]
+    if work.task == "classification":
+        cases["target"] = [work.schema["classes"][code] for code in cases["target"]]
+
+    def tried(cases: pd.DataFrame) -> tuple[bool, float]:
+        cases.to_csv(project / "expectations" / "cases.csv", index=False)
+        behaviour.run(project)
+        (test,) = read_json(project / "release" / "behaviour.json")
+        assert test["test"] == f"regression: {len(cases)} cases stay right"
+        return test["passed"], test["figure"]
+
+    _, share = tried(cases)
+    assert share > 0.5
+    swapped = cases["target"].map({"malignant": "benign", "benign": "malignant"})
+    passed, share = tried(cases.assign(target=1e6 if work.task == "regression" else swapped))
+    assert not passed and share < 0.5
+    with pytest.raises(DataError, match=r"cases\.csv: unknown column 'no_such'"):
+        tried(cases.assign(no_such=1))
+
+
+def test_behaviour_is_held_to_its_tests(make: Make) -> None:
+    tests = [
+        {"kind": "direction", "column": "worst_radius", "low": 30.0, "high": 10.0},
+        {"kind": "direction", "column": "worst_radius", "low": 10.0, "high": 30.0},
+        {"kind": "invariance", "column": "worst_radius", "tolerance": 0.0},
+        {"kind": "invariance", "column": "mean_texture_size", "tolerance": 1.0},
+    ]
+    project = make("breast_cancer", {"deployment.tests": tests} | only(**LOGISTIC))
+    train(project)
+    behaviour.run(project)
+    found = read_json(project / "release" / "behaviour.json")
+    benign_last = Context(project).schema["classes"][-1] == "benign"
+    assert [test["passed"] for test in found] == [benign_last, not benign_last, False, True]
+    signal = gate.tests_fail(found, "one")
+    assert signal.fires is True
+    assert signal.value == 2
+    assert gate.tests_fail(found[3:], "one").fires is False
+    patching.apply(project, {"deployment.tests": [{"kind": "invariance", "column": "no_such"}]})
+    with pytest.raises(ParamsError, match=r"deployment\.tests\[1\]: unknown column 'no_such'"):
+        behaviour.run(project)
+
+
+def test_a_perfect_model_passes_through_all_steps(tmp_path: Path) -> None:
+    """A leak, or an easy table: the loss is zero on every row, and shares of it are not defined."""
+    random = np.random.default_rng(0)
+    frame = pd.DataFrame({"leak": random.integers(0, 9, 600), "side": random.choice(["left", "right"], 600)})
+    project = prepare(tmp_path, frame.assign(target=np.where(frame["leak"] > 4, "yes", "no")))
+    patching.apply(project, only(**TREE) | {"deployment.slices.columns": ["side"]})
+    signals = train(project)
+    assert signals["overfitting"].fires is not True
+    found = deploy(project)
+    assert found["hard_slices"].fires is not True
+    assert found["pilot_fails"].fires is False
+
+
+def test_a_rare_class_passes_through_all_steps(tmp_path: Path) -> None:
+    """The first part of the learning curve holds one class only."""
+    random = np.random.default_rng(0)
+    frame = pd.DataFrame({"x": random.normal(size=200), "z": random.normal(size=200)})
+    rare = np.arange(200) % 16 == 0
+    project = prepare(tmp_path, frame.assign(x=frame["x"] + 3 * rare, target=np.where(rare, "ill", "well")))
+    crashed = []
+    for kind in (LOGISTIC, BOOSTING):
+        patching.apply(project, only(**kind) | FEW_DRAWS | {"seed": 1})
+        try:
+            assert set(train(project)) >= {"overfitting", "underfitting", "curve_falling"}
+        except ValueError as error:
+            crashed.append((kind["estimator"], str(error)))
+    assert crashed == []
+
+
+@pytest.fixture
+def shifting(tmp_path: Path) -> Context:
+    """What the shift needs: a schema and params."""
+    features = {"a": "number", "b": "number", "c": "category"}
+    write_json(tmp_path / "data" / "schema.json", {"features": features, "target": "y", "classes": [0, 1]})
+    source = Path(__file__).parents[2] / "params.yaml"
+    shutil.copyfile(source, tmp_path / "params.yaml")
+    return Context(tmp_path)
+
+
+def rows(n: int, seed: int) -> pd.DataFrame:
+    random = np.random.default_rng(seed)
+    found = pd.DataFrame({"a": random.normal(size=n), "b": random.normal(size=n), "c": random.choice(list("pqr"), n)})
+    return found.mask(random.random(found.shape) < 0.05)
+
+
+def shift_signal(work: Context, before: pd.DataFrame, after: pd.DataFrame, rate: dict[str, float]) -> Signal:
+    found = {
+        "two_sample_auc": two_sample_auc(work, before, after, 0.95),
+        "rate_change": rate,
+        "features": shifted_features(work, before, after),
+    }
+    return gate.shift(json.loads(json.dumps(found)), work)
+
+
+STILL = {"value": 0.0, "low": -0.1, "high": 0.1}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_two_random_halves_are_one(shifting: Context, seed: int) -> None:
+    signal = shift_signal(shifting, rows(800, seed), rows(800, seed + 100), STILL)
+    assert signal.fires is False
+    assert signal.value == pytest.approx(0.5, abs=0.06)
+
+
+def test_a_moved_column_is_told(shifting: Context) -> None:
+    after = rows(600, 1)
+    signal = shift_signal(shifting, rows(900, 0), after.assign(b=after["b"] + 1), STILL)
+    assert signal.fires is True
+    # At most 0.76, the AUC of two normals one standard deviation apart; some cells are missing.
+    assert 0.68 < (signal.value or 0) < 0.78
+    assert signal.evidence["features"][0]["feature"] == "b"
+    # The distance of two normals one standard deviation apart.
+    assert signal.evidence["features"][0]["distance"] == pytest.approx(0.383, abs=0.05)
+
+
+def test_a_new_category_is_told(shifting: Context) -> None:
+    signal = shift_signal(shifting, rows(600, 0), rows(600, 1).assign(c="new"), STILL)
+    assert signal.fires is True
+    assert signal.evidence["features"][0] == {"feature": "c", "distance": pytest.approx(1.0)}
+
+
+@pytest.mark.parametrize(("moved", "fires"), [(0.0, False), (0.15, False), (0.5, True), (-0.5, True)])
+def test_a_moved_target_is_told(shifting: Context, moved: float, fires: bool) -> None:
+    random = np.random.default_rng(0)
+    before, after = random.normal(size=2000), random.normal(size=1000)
+    after += moved - after.mean() + before.mean()
+    found = rate_change(before * 3 + 7, after * 3 + 7, 0.95)
+    assert found["value"] == pytest.approx(moved, abs=0.03)
+    assert found["high"] - found["low"] == pytest.approx(2 * 1.96 * (1 / 2000 + 1 / 1000) ** 0.5, rel=0.05)
+    assert shift_signal(shifting, rows(600, 0), rows(600, 1), found).fires is fires
+
+
+def test_the_rate_of_a_constant_target_does_not_move() -> None:
+    assert rate_change(np.ones(9), np.ones(5), 0.95) == {"value": 0.0, "low": 0.0, "high": 0.0}
+
+
+def test_the_error_of_an_auc_is_that_of_simulation() -> None:
+    random = np.random.default_rng(0)
+    ones, zeros = random.normal(0.8, 1, (2000, 40)), random.normal(0, 1, (2000, 60))
+    simulated = [(one[:, None] > zero).mean() for one, zero in zip(ones, zeros, strict=True)]
+    assert hanley_mcneil(float(np.mean(simulated)), 40, 60) == pytest.approx(np.std(simulated), rel=0.1)
+
+
+def test_a_planted_hard_slice_is_found() -> None:
+    random = np.random.default_rng(0)
+    frame = pd.DataFrame({"city": random.choice(list("abcdef"), 6000), "age": random.uniform(0, 90, 6000)})
+    losses = random.exponential(size=6000) * np.where(frame["city"] == "c", 2.0, 1.0)
+    found = slices.judge(frame, losses, ["city", "age"], 200, 0.95)
+    assert len(found) == 6 + 5
+    assert [item["value"] for item in found if item["low"] > 0.25] == ["c"]
+    assert found[0]["excess"] == pytest.approx(2 / (7 / 6) - 1, abs=0.1)
+    assert [item["binned"] for item in found if item["column"] == "age"] == [True] * 5
+    assert slices.judge(frame, losses, ["city", "age"], 5000, 0.95) == []
+
+
+def test_random_slices_keep_quiet() -> None:
+    """All intervals hold together: with a level of 95%, about one table in forty shows a slice above zero."""
+    alarms = 0
+    for seed in range(100):
+        random = np.random.default_rng(seed)
+        frame = pd.DataFrame({"one": random.integers(0, 8, 2000), "two": random.choice(list("abcdefghij"), 2000)})
+        found = slices.judge(frame, random.exponential(size=2000), ["one", "two"], 100, 0.95)
+        assert len(found) == 18
+        assert not any(item["low"] > 0.25 for item in found)
+        alarms += found[0]["low"] > 0
+    assert alarms <= 10
+
+
+def candidate(project: Path, model: bytes, *, meets: bool = True) -> Path:
+    write_json(project / "release" / "candidate.json", {"model": "models/model.skops", "meets": meets})
+    (project / "models").mkdir(exist_ok=True)
+    (project / "models" / "model.skops").write_bytes(model)
+    return project
+
+
+def test_releasing_twice_changes_nothing(tmp_path: Path) -> None:
+    project = candidate(tmp_path, b"one")
+    assert release.current(project) is None
+    pointer = release.publish(project, iteration=4)
+    before = {path: path.read_bytes() for path in (project / "releases").rglob("*") if path.is_file()}
+    inode = (project / pointer["path"]).stat().st_ino
+    assert len(before) == 3
+    assert release.publish(project, iteration=4) == pointer
+    assert {path: path.read_bytes() for path in (project / "releases").rglob("*") if path.is_file()} == before
+    assert (project / pointer["path"]).stat().st_ino == inode
+    assert release.current(project) == pointer
+
+
+def test_a_tampered_release_is_refused_and_mended_by_releasing_again(tmp_path: Path) -> None:
+    project = candidate(tmp_path, b"one")
+    pointer = release.publish(project, iteration=4)
+    (project / pointer["path"]).write_bytes(b"One")
+    with pytest.raises(ProjectError, match=r"not what was released.*loopwright restore 4"):
+        release.current(project)
+    (project / pointer["path"]).unlink()
+    with pytest.raises(ProjectError, match="is missing"):
+        release.current(project)
+    release.publish(project, iteration=4)
+    assert release.current(project) == pointer
+
+
+def test_a_new_release_leaves_the_old_one_in_place(tmp_path: Path) -> None:
+    old = release.publish(candidate(tmp_path, b"one"), iteration=4)
+    new = release.publish(candidate(tmp_path, b"two"), iteration=8)
+    assert release.current(tmp_path) == new
+    assert (tmp_path / old["path"]).read_bytes() == b"one"
+
+
+def test_what_misses_the_charter_is_not_released(tmp_path: Path) -> None:
+    release.publish(candidate(tmp_path, b"one"), iteration=4)
+    with pytest.raises(ProjectError, match="does not meet the charter"):
+        release.publish(candidate(tmp_path, b"two", meets=False), iteration=8)
+    assert (release.current(tmp_path) or {})["iteration"] == 4
