@@ -162,8 +162,11 @@ def _manual(situation: Situation) -> Move:
 def _forward(situation: Situation, considered: list[dict[str, str]]) -> Move:
     index = STAGES.index(situation.stage)
     to = STAGES[index + 1] if index + 1 < len(STAGES) else RELEASED
+    enough = situation.fires("rule_suffices")
     said = {
-        "planning": "the charter holds, and there is something to learn",
+        "planning": "a rule would do, and planning.if_rule_suffices says to continue: can a model do better?"
+        if enough
+        else "the charter holds, and there is something to learn",
         "data": "enough rows, and they meet the expectations",
         "training": "a candidate meets every requirement on the validation rows",
         "deployment": "tests pass, and the pilot meets every requirement",

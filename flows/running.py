@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from rich.markup import escape
+
 from flows import patching, pipeline, record, snapshots
 from flows.entry import Ended, Entry, new_run
 from flows.lock import project_lock
@@ -138,9 +140,9 @@ def find(lines: list[Iteration], number: int) -> Iteration:
 
 def _go(session: Session, show: Show) -> Iteration:
     server = PrefectServer(session.project)
-    server.start()
     try:
         session.start_ahead()
+        server.start()
         show.waiting("starting Prefect")
         from flows.lifecycle import run_with_prefect, send_what_waits
 
@@ -162,7 +164,10 @@ def _go(session: Session, show: Show) -> Iteration:
 
 def _tell_end(last: Iteration, show: Show) -> None:
     color = "green" if last.move["to"] == RELEASED else "yellow"
-    show.console.print(f"\n[bold {color}]{last.move['to']}[/] after iteration {last.iteration}: {last.move['reason']}")
+    show.console.print(
+        f"\n[bold {color}]{last.move['to']}[/] after iteration {last.iteration}: {escape(str(last.move['reason']))}",
+        soft_wrap=not show.console.is_terminal,
+    )
     if last.move["to"] == RELEASED:
         show.note("the model is in releases/current.json; next: loopwright history, loopwright why N")
     else:

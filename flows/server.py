@@ -15,14 +15,17 @@ import tomllib
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
+
+from filelock import FileLock, Timeout
 
 from stages.errors import ProjectError
 
 LOG_FILE = ".loopwright/prefect-server.log"
 HOST = "127.0.0.1"
-FIRST_TIME_AFTER, USERS_SERVER_WITHIN = 10.0, 20.0
+FIRST_TIME_AFTER, USERS_SERVER_WITHIN, TURN_WITHIN = 10.0, 20.0, 60.0
 
 # Runs in the child: leave when the parent's end of the pipe closes.
 _CHILD = """
@@ -44,12 +47,19 @@ class PrefectServer:
         self._log = project / LOG_FILE
         self._process: subprocess.Popen[bytes] | None = None
         self._output: IO[bytes] | None = None
+        self._turn = FileLock(_home() / "loopwright.lock")
         self.url = configured_url()
 
     def start(self) -> None:
-        """Start the child and return at once."""
+        """Start the child and return at once; after another run's server, when one is just starting.
+
+        One at a time, because two that make or migrate Prefect's database together fail both.
+        """
         if self.url is not None:
             return
+        _home().mkdir(parents=True, exist_ok=True)
+        with suppress(Timeout):
+            self._turn.acquire(timeout=TURN_WITHIN)
         port = _free_port()
         self._log.parent.mkdir(exist_ok=True)
         self._output = self._log.open("wb")
@@ -95,9 +105,11 @@ class PrefectServer:
             first = " (the first time it makes its database, about 20 s)" if waited > FIRST_TIME_AFTER else ""
             progress(f"starting Prefect{first}")
             time.sleep(0.1)
+        self._turn.release()
 
     def close(self) -> None:
         """End the child."""
+        self._turn.release()
         if self._process is None:
             return
         os.environ.pop("PREFECT_API_URL", None)
@@ -127,8 +139,7 @@ def configured_url() -> str | None:
     """Return the API URL the user has configured, by environment or by the active Prefect profile; None without one."""
     if os.environ.get("PREFECT_API_URL"):
         return os.environ["PREFECT_API_URL"]
-    home = Path(os.environ.get("PREFECT_HOME", "~/.prefect")).expanduser()
-    path = Path(os.environ.get("PREFECT_PROFILES_PATH", home / "profiles.toml"))
+    path = Path(os.environ.get("PREFECT_PROFILES_PATH", _home() / "profiles.toml"))
     try:
         profiles = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, tomllib.TOMLDecodeError):
@@ -136,6 +147,10 @@ def configured_url() -> str | None:
     active = os.environ.get("PREFECT_PROFILE", profiles.get("active", ""))
     url = profiles.get("profiles", {}).get(active, {}).get("PREFECT_API_URL")
     return str(url) if url else None
+
+
+def _home() -> Path:
+    return Path(os.environ.get("PREFECT_HOME", "~/.prefect")).expanduser()
 
 
 def _free_port() -> int:

@@ -34,7 +34,7 @@ class Show:
     def note(self, text: str) -> None:
         """Print a line beside the progress."""
         if not self.quiet:
-            self.console.print(f"[dim]{escape(text)}[/]")
+            self.console.print(f"[dim]{escape(text)}[/]", soft_wrap=not self.console.is_terminal)
 
     def waiting(self, text: str) -> None:
         """Show what is being waited for."""
@@ -52,7 +52,8 @@ class Show:
         if not self.quiet:
             self._stop()
             why = f"  [dim]{escape(entry.because)}[/]" if entry.by == "person" else ""
-            self.console.print(f"\n[bold]{entry.number:>3}  {escape(title)}[/]{why}")
+            self.console.print()
+            self._say(f"[bold]{entry.number:>3}[/]", f"[bold]{escape(title)}[/]{why}", indent=0)
         self.waiting(title)
 
     def step(self, name: str, nth: int, of: int) -> None:
@@ -64,13 +65,20 @@ class Show:
         self._stop()
         if self.quiet:
             return
-        how = ", ".join(f"{s['name']} {s['how']} {s['seconds']:.1f}s" for s in item.steps)
-        self.console.print(f"     [dim]{escape(how)}[/]")
+        if item.steps:
+            how = ", ".join(f"{s['name']} {s['how']} {s['seconds']:.1f}s" for s in item.steps)
+            self._say(" ", f"[dim]{escape(how)}[/]")
         if metric_line(item):
-            self.console.print(f"     {escape(metric_line(item))}")
+            self._say(" ", escape(metric_line(item)))
         for signal in item.signals:
-            self.console.print(f"     {MARKS[signal['fires']]} {escape(signal['name'])}: {escape(signal['says'])}")
-        self.console.print(self._arrow(item))
+            self._say(MARKS[signal["fires"]], f"{escape(signal['name'])}: {escape(signal['says'])}")
+        move = item.move
+        color = {"released": "green", "stopped": "yellow"}.get(str(move["to"]), "cyan")
+        where = f"[{color}]{move['to']}[/] [{color} dim]({move['row']})[/]"
+        self._say(f"[{color}]→[/]", f"{where} {escape(str(move['reason']))}")
+        for word, patch in (("changes", move["patch"]), ("proposes", move["proposal"])):
+            if patch:
+                self._say(" ", f"[dim]{word} {escape(patch_line(patch))}[/]")
 
     def close(self) -> None:
         """Stop the spinner."""
@@ -81,15 +89,14 @@ class Show:
             self._status.stop()
             self._status = None
 
-    def _arrow(self, item: Iteration) -> str:
-        move = item.move
-        color = {"released": "green", "stopped": "yellow"}.get(str(move["to"]), "cyan")
-        text = f"     [{color}]→ {move['to']}[/] [{color} dim]({move['row']})[/] {escape(str(move['reason']))}"
-        if move["patch"]:
-            text += f"\n       [dim]changes {escape(patch_line(move['patch']))}[/]"
-        if move["proposal"]:
-            text += f"\n       [dim]proposes {escape(patch_line(move['proposal']))}[/]"
-        return text
+    def _say(self, mark: str, text: str, indent: int = 5) -> None:
+        """Print a mark and a text; wrapped under itself on a terminal, in one line where no terminal is."""
+        if self.console.is_terminal:
+            grid = Table.grid(padding=(0, 1))
+            grid.add_row(" " * indent + mark, text)
+            self.console.print(grid)
+        else:
+            self.console.print(f"{' ' * indent}{mark} {text}", soft_wrap=True)
 
 
 def signal_table(item: Iteration) -> Table:

@@ -45,7 +45,7 @@ def bug_suspected(skill: Figure) -> Signal:
         skill,
         threshold=0.0,
         direction="below",
-        says=f"on its own training rows the model loses {_share(skill)} less than the constant",
+        says=f"on its own training rows the loss differs from the constant's by {_change(skill)}",
     )
 
 
@@ -71,7 +71,8 @@ def curve_falling(curve: dict[str, Any], work: Context) -> Signal:
         curve["gain"],
         threshold=work.params.training.diagnosis.min_gain,
         direction="above",
-        says=f"the last doubling cut the validation loss by {_share(curve['gain'])} ({' → '.join(losses)})",
+        says=f"the last doubling of the rows changed the validation loss by {_change(curve['gain'])} "
+        f"({' → '.join(losses)})",
         evidence={"rows_of_curve": rows, "losses_of_curve": losses, "plot": "plots/learning_curve.csv"},
     )
 
@@ -178,6 +179,10 @@ def _measured(name: str, found: Figure, *, threshold: float, direction: Any, say
 
 def _share(found: Figure) -> str:
     return "an unknown share" if found["value"] is None else f"{100 * found['value']:.1f}%"
+
+
+def _change(gain: Figure) -> str:
+    return "an unknown share" if gain["value"] is None else f"{-100 * gain['value']:+.1f}%"
 
 
 def _number(value: float | None) -> str:

@@ -68,7 +68,8 @@ def doubling_gain(
         return [float((1 - np.dot(weight, after) / np.dot(weight, before)) / doublings)]
 
     rows = len(before)
-    return figure(gain(np.ones(rows))[0], resampled(gain, rows, n=n, seed=seed)[:, 0], level)
+    with np.errstate(divide="ignore", invalid="ignore"):  # a loss of zero has no shares
+        return figure(gain(np.ones(rows))[0], resampled(gain, rows, n=n, seed=seed)[:, 0], level)
 
 
 if __name__ == "__main__":
