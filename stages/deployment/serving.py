@@ -26,7 +26,9 @@ def run(project: Path) -> None:
     path = project / "models" / "model.skops"
     size = path.stat().st_size / 1e6
     latency = latency_p99_ms(work)
-    write_json(project / "reports" / "serving.json", {"latency_p99_ms": latency, "calls": ROWS * ROUNDS, "size_mb": size})
+    write_json(
+        project / "reports" / "serving.json", {"latency_p99_ms": latency, "calls": ROWS * ROUNDS, "size_mb": size}
+    )
     found = {}
     for name, value in (("latency_p99_ms", latency), ("size_mb", size)):
         if name in work.requirements:
