@@ -31,10 +31,11 @@ class Cli:
     """Runs the command line as a user does: in a process of its own, in a project's folder."""
 
     environment: dict[str, str]
+    prefix: tuple[str, ...] = ()
 
     def __call__(self, project: Path, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
-            [sys.executable, "-m", "flows.cli", *arguments],
+            [*self.prefix, sys.executable, "-m", "flows.cli", *arguments],
             cwd=project,
             env=self.environment,
             capture_output=True,

@@ -7,6 +7,7 @@ from typing import Any
 
 from stages.context import Context
 from stages.files import read_json, write_json
+from stages.requirements import shortfall, worst
 from stages.signals import Signal, write_signals
 from stages.step import main
 
@@ -48,7 +49,8 @@ def requirements(work: Context, pilot: dict[str, Any], serving: dict[str, Any]) 
     for name, bound in work.requirements.items():
         item: dict[str, Any] = {"metric": name, "bound": bound.bound, "side": bound.side}
         if name in serving:
-            item |= {"where": "serving", "value": serving[name].get("value"), "met": serving[name]["met"]}
+            value = serving[name].get("value")
+            item |= {"where": "serving", **dict.fromkeys(("value", "low", "high"), value), "met": serving[name]["met"]}
         else:
             item |= {"where": "pilot", **pilot[name], "met": bound.met_by(pilot[name]["value"])}
         found.append(item)
@@ -69,7 +71,11 @@ def tests_fail(tests: list[dict[str, Any]], chosen: str) -> Signal:
 
 
 def pilot_fails(entries: list[dict[str, Any]], measured: dict[str, Any], work: Context, chosen: str) -> Signal:
-    """Fire when a requirement is missed in the pilot, or the model is worse there than the constant."""
+    """Fire when a requirement is missed in the pilot, or the model is worse there than the constant.
+
+    The value is the largest relative shortfall, or the share by which the constant is better. As in training, a
+    requirement is held against the estimate.
+    """
     missed = [item for item in entries if not item["met"]]
     skill = measured["skill_over_constant"]
     worse = skill["high"] is not None and skill["high"] < 0
@@ -78,11 +84,21 @@ def pilot_fails(entries: list[dict[str, Any]], measured: dict[str, Any], work: C
     ]
     if worse:
         told.append(f"worse than the constant by {-100 * skill['value']:.1f}%")
-    return Signal.measured(
-        "pilot_fails",
-        float(len(missed) + worse),
+    bounds = {item["metric"]: work.requirements[item["metric"]] for item in entries}
+    # A latency that is met has no figure here; see stages/deployment/serving.py.
+    judged = [item for item in entries if item["value"] is not None or not item["met"]]
+    found = [shortfall(bounds[item["metric"]], item) for item in judged]
+    found += [(-skill["value"], -skill["high"], -skill["low"])] if worse else []
+    value, low, high = worst(found)
+    return Signal(
+        name="pilot_fails",
+        value=value,
+        low=low,
+        high=high,
         threshold=0.0,
         direction="above",
+        unit="of the bound",
+        fires=bool(missed or worse),
         says="; ".join(told) or f"every requirement is met on the {work.schema['pilot']['rows']} rows of the pilot",
         evidence={
             "missed": missed,

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-
 from stages.data.cutting import By, cut
 from stages.data.sources import open_source
 from stages.data.split import labelled
@@ -13,6 +11,7 @@ from stages.files import read_json, write_json
 from stages.metric_names import OFFLINE
 from stages.params import Requirement, load_params
 from stages.planning.rule import Rule, rule_columns
+from stages.requirements import shortfall, worst
 from stages.signals import Signal, write_signals
 from stages.step import main
 from stages.training.estimators import check_candidates
@@ -67,8 +66,7 @@ def rule_signal(
     if not requirements:
         says = "no requirement can be measured offline, so a rule cannot be judged"
         return Signal(name="rule_suffices", threshold=0.0, says=says, evidence=evidence)
-    margins = [_margins(found[name], requirement) for name, requirement in requirements.items()]
-    value, low, high = (float(end) for end in np.min(np.asarray(margins), axis=0))  # NaN, if there is one: cannot tell
+    value, low, high = worst(shortfall(requirement, found[name]) for name, requirement in requirements.items())
     missed = [name for name, requirement in requirements.items() if not requirement.met_by(found[name]["value"])]
     said = ", ".join(
         f"{name} {_number(found[name]['value'])} ({r.side} {r.bound:g})" for name, r in requirements.items()
@@ -76,22 +74,15 @@ def rule_signal(
     verdict = f"misses {', '.join(missed)}" if missed else "meets every requirement"
     return Signal.measured(
         "rule_suffices",
-        value,
-        low,
-        high,
+        -value,
+        -high,
+        -low,
         threshold=0.0,
         direction="above",
         unit="of the bound",
         says=f"the rule on {' x '.join(columns)} {verdict}: {said}",
         evidence=evidence,
     )
-
-
-def _margins(found: Figure, requirement: Requirement) -> tuple[float, float, float]:
-    scale = abs(requirement.bound) or 1.0
-    at = [np.nan if found[key] is None else float(found[key] or 0.0) for key in ("value", "low", "high")]
-    ends = [(value - requirement.bound) / scale for value in at]
-    return (ends[0], ends[1], ends[2]) if requirement.side == "at_least" else (-ends[0], -ends[2], -ends[1])
 
 
 def _number(value: float | None) -> str:

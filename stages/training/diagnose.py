@@ -9,6 +9,7 @@ from stages.context import Context
 from stages.files import read_json
 from stages.metric_names import LOSS, OFFLINE
 from stages.params import Requirement
+from stages.requirements import shortfall, worst
 from stages.signals import Signal, write_signals
 from stages.step import main
 
@@ -82,19 +83,16 @@ def underfitting(train: dict[str, Figure], work: Context) -> Signal:
 
     The value is the largest relative shortfall: how far the metric is on the wrong side of its bound, over the bound.
     """
-    worst = max(
-        (_shortfall(bound, train[name]) | {"metric": name} for name, bound in _offline(work).items()),
-        key=lambda item: item["value"],
-        default=None,
-    )
-    if worst is None:
+    found = {name: shortfall(bound, train[name]) for name, bound in _offline(work).items()}
+    if not found:
         return Signal(name="underfitting", fires=False, says="no offline requirement to miss")
-    name = worst["metric"]
-    return _measured(
+    name = max(found, key=lambda metric: found[metric])
+    return Signal.measured(
         "underfitting",
-        worst,
+        *found[name],
         threshold=0.0,
         direction="above",
+        unit="of the bound",
         says=f"on the training rows {name} is {_number(train[name]['value'])}, required {_bound(_offline(work)[name])}",
         evidence={"metric": name},
     )
@@ -103,7 +101,11 @@ def underfitting(train: dict[str, Figure], work: Context) -> Signal:
 def requirements_missed(
     valid: dict[str, Figure], chosen: dict[str, Any], baselines: dict[str, Any], work: Context, ways: dict[str, Any]
 ) -> Signal:
-    """Fire when the chosen model misses a requirement on the validation rows; carries what the loop may change."""
+    """Fire when the chosen model misses a requirement on the validation rows; carries what the loop may change.
+
+    The value is the largest relative shortfall. A requirement is held against the estimate: the interval says how sure
+    the verdict is, and does not decide it, so that the loop always has a way to go.
+    """
     values: dict[str, Figure] = {**valid, "size_mb": dict.fromkeys(("value", "low", "high"), chosen["size_mb"])}
     bounds = {name: bound for name, bound in work.requirements.items() if name in values}
     entries: list[dict[str, Any]] = [
@@ -113,11 +115,16 @@ def requirements_missed(
     optimise = str(work.charter["optimise"])
     beside = {name: item.get(optimise, {}).get("value") for name, item in baselines.items()}
     told = "; ".join(f"{i['metric']} {_number(i['value'])}, required {_bound(bounds[i['metric']])}" for i in missed)
-    return Signal.measured(
-        "requirements_missed",
-        float(len(missed)),
+    value, low, high = worst(shortfall(bounds[item["metric"]], item) for item in entries)
+    return Signal(
+        name="requirements_missed",
+        value=value,
+        low=low,
+        high=high,
         threshold=0.0,
         direction="above",
+        unit="of the bound",
+        fires=bool(missed),
         says=f"{chosen['name']}: {told or 'every requirement is met on the validation rows'}",
         evidence={
             **ways,
@@ -156,16 +163,6 @@ def requirements_trade_off(chosen: dict[str, Any], candidates: dict[str, Any], w
 
 def _offline(work: Context) -> dict[str, Requirement]:
     return {name: bound for name, bound in work.requirements.items() if name in OFFLINE[work.task]}
-
-
-def _shortfall(bound: Requirement, found: Figure) -> dict[str, Any]:
-    scale = max(abs(bound.bound), 1e-9)
-    sign = 1.0 if bound.side == "at_least" else -1.0
-    value, low, high = (found[key] for key in ("value", "low", "high"))
-    if value is None or low is None or high is None:
-        return {"value": 0.0, "low": -1.0, "high": 1.0}
-    ends = sorted([sign * (bound.bound - low) / scale, sign * (bound.bound - high) / scale])
-    return {"value": sign * (bound.bound - value) / scale, "low": ends[0], "high": ends[1]}
 
 
 def _measured(name: str, found: Figure, *, threshold: float, direction: Any, says: str, evidence: Any = None) -> Signal:

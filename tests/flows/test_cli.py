@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -108,6 +110,27 @@ def test_init_makes_all_or_nothing(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "full" / "mine.txt").write_text("keep")
     assert "is not empty" in refused(cli, tmp_path, "init", "full", "--data", "table.csv", "--target", "b")
     assert (tmp_path / "full" / "mine.txt").read_text() == "keep"
+
+
+@pytest.fixture
+def plain(cli: Cli) -> Cli:
+    """The command line with no right to write where the mode forbids it, which root has."""
+    return replace(cli, prefix=("setpriv", "--bounding-set=-dac_override")) if os.geteuid() == 0 else cli
+
+
+def test_a_read_only_folder_is_named(plain: Cli, repository: Path, tmp_path: Path) -> None:
+    (tmp_path / "table.csv").write_text("a,b\n" + "1,2\n3,4\n5,6\n" * 20)
+    (tmp_path / "shut").mkdir(mode=0o555)
+    made = ("init", "shut/new", "--data", "table.csv", "--target", "b", "--task", "regression")
+    assert "cannot be made: Permission denied" in refused(plain, tmp_path, *made)
+    repository.chmod(0o555)
+    try:
+        error = refused(plain, repository, "run")
+    finally:
+        repository.chmod(0o755)
+    assert str(repository) in error
+    assert "expected a writable folder" in error
+    assert not (repository / ".loopwright").exists()
 
 
 def test_version_and_usage(cli: Cli, tmp_path: Path) -> None:
