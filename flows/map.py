@@ -2,22 +2,44 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from html import escape
-from typing import Any
 
 from flows.decide import FORWARD
 from flows.record import Iteration
 from flows.transitions import RELEASED, STAGES, STOP
 
 END = {RELEASED: "released", STOP: "stopped"}
-BOX_WIDTH, BOX_HEIGHT, GAP, MARGIN, LANE = 150, 56, 70, 30, 30
+BOX_WIDTH, BOX_HEIGHT, GAP, MARGIN, TOP, LANE = 150, 56, 70, 30, 60, 36
+INK, FAINT, FORTH, BACK, BACK_INK = "#1f2933", "#52606d", "#334e68", "#c05621", "#7b341e"
 
 
-def edges(iterations: Sequence[Iteration]) -> Counter[tuple[str, str, str]]:
-    """Count the moves taken: (from, to, row) -> times, forward moves included."""
-    return Counter((item.stage, str(item.move["to"]), str(item.move["row"])) for item in iterations)
+@dataclass(frozen=True)
+class WayBack:
+    """A way back that was taken: from where, to where, by which row, and after which iterations."""
+
+    source: str
+    to: str
+    row: str
+    iterations: tuple[int, ...]
+
+    @property
+    def label(self) -> str:
+        """The row in words."""
+        return self.row.replace("_", " ")
+
+
+def ways_back(iterations: Sequence[Iteration]) -> list[WayBack]:
+    """Return the ways back taken, the shortest first."""
+    found: dict[tuple[str, str, str], list[int]] = defaultdict(list)
+    for item in iterations:
+        to, row = str(item.move["to"]), str(item.move["row"])
+        if to in STAGES and row != FORWARD:
+            found[item.stage, to, row].append(item.iteration)
+    ways = [WayBack(*edge, tuple(numbers)) for edge, numbers in found.items()]
+    return sorted(ways, key=lambda way: (_span(way), STAGES.index(way.source), way.row))
 
 
 def text_map(iterations: Sequence[Iteration]) -> str:
@@ -31,71 +53,100 @@ def text_map(iterations: Sequence[Iteration]) -> str:
         middles[stage] = at + len(box) // 2
         at += len(box) + len(" ──▶ ")
     lines = [line]
-    for (source, to, row), times in _ways_back(iterations):
-        left, right = sorted((middles[source], middles[to]))
-        label = f"{row.replace('_', ' ')} ×{times}"
-        arrow = "↺" if source == to else "◀" + "─" * (right - left - 1) + "╯"
-        lines.append(" " * left + arrow + "  " + label)
+    for way in ways_back(iterations):
+        left, right = sorted((middles[way.source], middles[way.to]))
+        arrow = "↺" if way.source == way.to else "◀" + "─" * (right - left - 1) + "╯"
+        lines.append(" " * left + arrow + f"  {way.label} ×{len(way.iterations)}")
     return "\n".join(lines)
 
 
 def svg_map(iterations: Sequence[Iteration], title: str = "The loop, and the path taken") -> str:
     """Draw the map as a self-contained SVG; reads on light and dark pages."""
     visits = Counter(item.stage for item in iterations)
-    back = _ways_back(iterations)
+    ways = ways_back(iterations)
     width = 2 * MARGIN + 5 * BOX_WIDTH + 4 * GAP
-    height = 120 + BOX_HEIGHT + LANE * (len(back) + 1)
+    height = TOP + BOX_HEIGHT + LANE * len(ways) + 44
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img" '
-        f'aria-label="{escape(title)}" '
-        'font-family="system-ui, sans-serif" font-size="14">',
+        f'aria-label="{escape(title)}" font-family="system-ui, sans-serif" font-size="14">',
         f"<title>{escape(title)}</title>",
-        '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
+        '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="6" markerHeight="6" orient="auto">'
         '<path d="M0 0L8 4L0 8z" fill="context-stroke"/></marker></defs>',
         f'<rect width="{width}" height="{height}" rx="10" fill="#ffffff"/>',
-        f'<text x="{MARGIN}" y="34" font-size="16" font-weight="600" fill="#1f2933">{escape(title)}</text>',
+        _text(MARGIN, 34, title, size=16, weight=600, anchor="start"),
     ]
-    top = 60
-    end = str(iterations[-1].move["to"]) if iterations else RELEASED
-    names = [*STAGES, END.get(end, "…")]
-    for index, name in enumerate(names):
-        x = MARGIN + index * (BOX_WIDTH + GAP)
-        last = index == len(STAGES)
-        fill = ("#d7f0e0" if end == RELEASED else "#fde8c8") if last else "#e3ecfb"
-        parts.append(f'<rect x="{x}" y="{top}" width="{BOX_WIDTH}" height="{BOX_HEIGHT}" rx="8" fill="{fill}"/>')
-        below = f"iteration {iterations[-1].iteration}" if last and iterations else f"entered {visits[name]}×"
-        parts.append(_text(x + BOX_WIDTH / 2, top + 24, name, weight=600))
-        parts.append(_text(x + BOX_WIDTH / 2, top + 43, below, color="#52606d"))
-        if not last:
-            y = top + BOX_HEIGHT / 2
-            parts.append(
-                f'<path d="M{x + BOX_WIDTH + 4} {y}H{x + BOX_WIDTH + GAP - 4}" stroke="#334e68" stroke-width="2" '
-                'fill="none" marker-end="url(#tip)"/>'
-            )
-    for lane, ((source, to, row), times) in enumerate(back):
-        y = top + BOX_HEIGHT + 26 + LANE * lane
-        start, stop = (MARGIN + STAGES.index(s) * (BOX_WIDTH + GAP) + BOX_WIDTH / 2 for s in (source, to))
-        shift = 6 * (lane - len(back) / 2)
-        start, stop = start + shift + 8, stop + shift - 8
-        parts.append(
-            f'<path d="M{start} {top + BOX_HEIGHT + 2}V{y}H{stop}V{top + BOX_HEIGHT + 4}" stroke="#c05621" '
-            'stroke-width="2" fill="none" marker-end="url(#tip)"/>'
-        )
-        label = f"{row.replace('_', ' ')}" + (f" ×{times}" if times > 1 else "")
-        parts.append(
-            f'<text x="{max(start, stop) + 8}" y="{y + 4}" fill="#7b341e" paint-order="stroke" stroke="#ffffff" '
-            f'stroke-width="4">{escape(label)}</text>'
-        )
-    return "\n".join([*parts, "</svg>"]) + "\n"
+    for stage in STAGES:
+        x, y = _left(stage), TOP + BOX_HEIGHT / 2
+        parts += _box(x, stage, f"entered {visits[stage]}×", "#e3ecfb")
+        parts.append(_line(f"M{x + BOX_WIDTH + 4} {y}H{x + BOX_WIDTH + GAP - 5}", FORTH))
+    end = str(iterations[-1].move["to"]) if iterations else ""
+    last = f"after iteration {iterations[-1].iteration}" if iterations else ""
+    parts += _box(_left(None), END.get(end, "…"), last, "#d7f0e0" if end == RELEASED else "#fde8c8")
+    leaves, enters = _ports(ways)
+    labels = []
+    for lane, way in enumerate(ways):
+        y = TOP + BOX_HEIGHT + 28 + LANE * lane
+        start, stop = leaves[way], enters[way]
+        parts.append(_line(f"M{start:g} {TOP + BOX_HEIGHT + 2}V{y}H{stop:g}V{TOP + BOX_HEIGHT + 5}", BACK))
+        numbers = " ".join(f"#{number}" for number in way.iterations)
+        beside = way.source == way.to
+        x, above = (start + 8, -5) if beside else ((start + stop) / 2, 8)
+        anchor = "start" if beside else "middle"
+        labels.append(_text(x, y - above, f"{way.label}  {numbers}", color=BACK_INK, anchor=anchor, halo=True))
+    return "\n".join([*parts, *labels, "</svg>"]) + "\n"
 
 
-def _ways_back(iterations: Sequence[Iteration]) -> list[tuple[tuple[str, str, str], int]]:
-    found = edges(iterations)
-    back = [(edge, n) for edge, n in found.items() if edge[1] in STAGES and edge[2] != FORWARD]
-    return sorted(back, key=lambda item: (STAGES.index(item[0][0]) - STAGES.index(item[0][1]), item[0]))
+def _ports(ways: Sequence[WayBack]) -> tuple[dict[WayBack, float], dict[WayBack, float]]:
+    """Return where each way leaves and enters its boxes, x; in an order in which the fewest lines cross.
+
+    From left to right: ways in, the longest first; ways out, the longest last; loops on the spot.
+    """
+    leaves, enters = dict[WayBack, float](), dict[WayBack, float]()
+    for stage in STAGES:
+        own = [way for way in ways if way.source == way.to == stage]
+        slots = [(enters, way) for way in reversed(ways) if way.to == stage and way not in own]
+        slots += [(leaves, way) for way in ways if way.source == stage and way not in own]
+        slots += [(ends, way) for way in reversed(own) for ends in (enters, leaves)]
+        step = BOX_WIDTH / (len(slots) + 1)
+        for index, (ends, way) in enumerate(slots):
+            ends[way] = _left(stage) + step * (index + 1)
+    return leaves, enters
 
 
-def _text(x: float, y: float, words: str, *, weight: int = 400, color: str = "#1f2933") -> str:
-    style: dict[str, Any] = {"x": x, "y": y, "text-anchor": "middle", "font-weight": weight, "fill": color}
-    attributes = " ".join(f'{key}="{value}"' for key, value in style.items())
-    return f"<text {attributes}>{escape(words)}</text>"
+def _left(stage: str | None) -> int:
+    """Return the left edge of a stage's box, or of the end's."""
+    return MARGIN + (STAGES.index(stage) if stage else len(STAGES)) * (BOX_WIDTH + GAP)
+
+
+def _span(way: WayBack) -> int:
+    return STAGES.index(way.source) - STAGES.index(way.to)
+
+
+def _box(x: float, name: str, below: str, fill: str) -> list[str]:
+    return [
+        f'<rect x="{x}" y="{TOP}" width="{BOX_WIDTH}" height="{BOX_HEIGHT}" rx="8" fill="{fill}"/>',
+        _text(x + BOX_WIDTH / 2, TOP + 24, name, weight=600),
+        _text(x + BOX_WIDTH / 2, TOP + 43, below, color=FAINT),
+    ]
+
+
+def _line(path: str, color: str) -> str:
+    return f'<path d="{path}" stroke="{color}" stroke-width="2" fill="none" marker-end="url(#tip)"/>'
+
+
+def _text(
+    x: float,
+    y: float,
+    words: str,
+    *,
+    size: int = 14,
+    weight: int = 400,
+    color: str = INK,
+    anchor: str = "middle",
+    halo: bool = False,
+) -> str:
+    around = ' paint-order="stroke" stroke="#ffffff" stroke-width="5"' if halo else ""
+    return (
+        f'<text x="{x:g}" y="{y:g}" font-size="{size}" font-weight="{weight}" text-anchor="{anchor}" '
+        f'fill="{color}"{around}>{escape(words)}</text>'
+    )
