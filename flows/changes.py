@@ -10,6 +10,9 @@ from typing import Any
 
 from flows.situation import Patch, Situation
 
+# The rows that say that the candidate itself is at fault.
+REJECTING = frozenset({"tests_fail", "pilot_fails", "too_large", "too_large_or_slow"})
+
 
 def nothing(situation: Situation) -> Patch:
     """Change nothing; for rows that stop."""
@@ -23,16 +26,14 @@ def by_person(situation: Situation) -> Patch:
 
 def collect_more(situation: Situation) -> Patch:
     """Take one step more of the source, as far as the label budget allows."""
-    more, rows = situation.evidence("more") or {}, situation.evidence("rows") or 0
-    added = situation.evidence("more_rows") or 0
-    return {} if rows + added > situation.params.planning.budgets.labels else dict(more)
+    more, added = situation.evidence("more") or {}, situation.evidence("more_rows") or 0
+    return dict(more) if _affordable(situation, added) else {}
 
 
 def include_pilot(situation: Situation) -> Patch:
     """Move the window's end so that it takes the pilot window in."""
-    rows = situation.evidence("rows") or 0
-    moved = situation.evidence("include_pilot") or {}
-    return {} if rows > situation.params.planning.budgets.labels else dict(moved)
+    moved, pilot = situation.evidence("include_pilot") or {}, situation.evidence("pilot_rows") or 0
+    return dict(moved) if _affordable(situation, pilot) else {}
 
 
 def quarantine(situation: Situation) -> Patch:
@@ -55,31 +56,39 @@ def accept_quarantine(situation: Situation) -> Patch:
 def simpler_candidate(situation: Situation) -> Patch:
     """Add the rung below the lowest one tried."""
     ladder, used = _ladder(situation)
-    lowest = min(ladder.index(name) for name in used)
-    return _use([ladder[lowest - 1], *used], ladder) if lowest > 0 else {}
+    below = [name for name in _untried(situation) if ladder.index(name) < min(map(ladder.index, used))]
+    return _use([*used, below[-1]], ladder) if below else {}
 
 
 def larger_candidate(situation: Situation) -> Patch:
     """Add the rung above the highest one tried."""
     ladder, used = _ladder(situation)
-    highest = max(ladder.index(name) for name in used)
-    return _use([*used, ladder[highest + 1]], ladder) if highest + 1 < len(ladder) else {}
+    above = [name for name in _untried(situation) if ladder.index(name) > max(map(ladder.index, used))]
+    return _use([*used, above[0]], ladder) if above else {}
 
 
 def other_candidate(situation: Situation) -> Patch:
-    """Add a simpler rung, or a larger one when the ladder has no simpler."""
-    return simpler_candidate(situation) or larger_candidate(situation)
+    """Add a simpler rung, or a larger one when the ladder has no simpler, or one between."""
+    ladder, used = _ladder(situation)
+    untried = _untried(situation)
+    between = _use([*used, untried[0]], ladder) if untried else {}
+    return simpler_candidate(situation) or larger_candidate(situation) or between
 
 
-def without_chosen(situation: Situation) -> Patch:
-    """Drop the chosen candidate; when it was the only one, try the next rung instead."""
+def another_candidate(situation: Situation) -> Patch:
+    """Drop the candidate that failed, and add one not tried yet; one that failed before does not come back."""
+    ladder, used = _ladder(situation)
+    added = other_candidate(situation).get("training.use", used)
+    left = [name for name in added if name != situation.evidence("chosen")]
+    return _use(left, ladder) if left else {}
+
+
+def cheaper_candidate(situation: Situation) -> Patch:
+    """Drop the candidate that is too large or too slow and all above it; the next rung below it is among the rest."""
     ladder, used = _ladder(situation)
     chosen = situation.evidence("chosen")
-    others = [name for name in used if name != chosen]
-    if others:
-        return _use(others, ladder)
-    unseen = other_candidate(situation)
-    return _use([name for name in unseen["training.use"] if name != chosen], ladder) if unseen else {}
+    below = ladder[: ladder.index(chosen)] if chosen in ladder else []
+    return _use([*(name for name in used if name in below), below[-1]], ladder) if below else {}
 
 
 def better_features(situation: Situation) -> Patch:
@@ -113,6 +122,24 @@ def _easier(value: float, side: str) -> float:
     digits = 2 - math.floor(math.log10(abs(value))) if value else 0
     scale = 10.0**digits
     return round((math.floor if side == "at_least" else math.ceil)(value * scale) / scale, max(digits, 0))
+
+
+def _affordable(situation: Situation, added: int) -> bool:
+    """Tell whether the label budget allows that many rows more, beside the window and the pilot there are."""
+    spent = (situation.evidence("rows") or 0) + (situation.evidence("pilot_rows") or 0)
+    return bool(spent + added <= situation.params.planning.budgets.labels)
+
+
+def _untried(situation: Situation) -> list[str]:
+    """Return the rungs not in use, but for those that failed since the data last changed."""
+    ladder, used = _ladder(situation)
+    failed = set()
+    for past in reversed(situation.history):
+        if past.to == "data":
+            break
+        if past.row in REJECTING:
+            failed.add(past.chosen)
+    return [name for name in ladder if name not in used and name not in failed]
 
 
 def _ladder(situation: Situation) -> tuple[list[str], list[str]]:

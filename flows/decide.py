@@ -85,9 +85,11 @@ def gate_open(situation: Situation) -> bool:
         case "data":
             return not situation.fires("expectations_fail") and not situation.fires("labels_too_few")
         case "training":
-            return not situation.fires("bug_suspected") and _passes(situation, "requirements_missed")
+            held = _passes(situation, "requirements_missed") and not situation.fires("serving_missed")
+            return held and not situation.fires("bug_suspected")
         case _:
-            return _passes(situation, "tests_fail") and _passes(situation, "pilot_fails")
+            held = _passes(situation, "tests_fail") and _passes(situation, "pilot_fails")
+            return held and not situation.fires("serving_missed")
 
 
 def bound_signals(situation: Situation) -> dict[str, Signal]:

@@ -67,7 +67,7 @@ def take_up(project: Path, record: list[Iteration]) -> Entry | Ended:
 def past_of(record: list[Iteration], run: str) -> tuple[Past, ...]:
     """Return the ways back that the loop took in this run, as `decide` wants them."""
     return tuple(
-        Past(item.stage, item.move["row"], _distance(item))
+        Past(item.stage, item.move["row"], _distance(item), item.move["to"], _chosen(item))
         for item in record
         if item.run == run and item.by != "person" and goes_back(item.move)
     )
@@ -95,6 +95,11 @@ def situation(
 
 def _distance(item: Iteration) -> float | None:
     return distance_of(item.stage, {entry["name"]: Signal(**entry) for entry in item.signals})
+
+
+def _chosen(item: Iteration) -> str | None:
+    found = (signal["evidence"].get("chosen") for signal in item.signals)
+    return next((str(name) for name in found if name), None)
 
 
 def _by(row: str) -> str:

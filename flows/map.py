@@ -76,9 +76,9 @@ def svg_map(iterations: Sequence[Iteration], title: str = "The loop, and the pat
         _text(MARGIN, 34, title, size=16, weight=600, anchor="start"),
     ]
     for stage in STAGES:
-        x, y = _left(stage), TOP + BOX_HEIGHT / 2
-        parts += _box(x, stage, f"entered {visits[stage]}×", "#e3ecfb")
-        parts.append(_line(f"M{x + BOX_WIDTH + 4} {y}H{x + BOX_WIDTH + GAP - 5}", FORTH))
+        left, y = _left(stage), TOP + BOX_HEIGHT / 2
+        parts += _box(left, stage, f"entered {visits[stage]}×", "#e3ecfb")
+        parts.append(_line(f"M{left + BOX_WIDTH + 4} {y}H{left + BOX_WIDTH + GAP - 5}", FORTH))
     end = str(iterations[-1].move["to"]) if iterations else ""
     last = f"after iteration {iterations[-1].iteration}" if iterations else ""
     parts += _box(_left(None), END.get(end, "…"), last, "#d7f0e0" if end == RELEASED else "#fde8c8")
@@ -90,7 +90,7 @@ def svg_map(iterations: Sequence[Iteration], title: str = "The loop, and the pat
         parts.append(_line(f"M{start:g} {TOP + BOX_HEIGHT + 2}V{y}H{stop:g}V{TOP + BOX_HEIGHT + 5}", BACK))
         numbers = " ".join(f"#{number}" for number in way.iterations)
         beside = way.source == way.to
-        x, above = (start + 8, -5) if beside else ((start + stop) / 2, 8)
+        x, above = (start + 8, -5.0) if beside else ((start + stop) / 2, 8.0)
         anchor = "start" if beside else "middle"
         labels.append(_text(x, y - above, f"{way.label}  {numbers}", color=BACK_INK, anchor=anchor, halo=True))
     return "\n".join([*parts, *labels, "</svg>"]) + "\n"

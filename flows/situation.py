@@ -14,15 +14,17 @@ Patch = dict[str, Any]
 
 @dataclass(frozen=True)
 class Past:
-    """One earlier way back of this run.
+    """One earlier way back of this run: from a stage, by a row, to a stage.
 
-    ``distance`` says how far from a release it was: the sum of the relative shortfalls of the missed requirements,
-    plus 1 while the pilot was not reached; None where no model was judged.
+    ``distance`` says how far from a release it was (see `distance_of`), None where no model was judged; ``chosen`` is
+    the candidate that was judged.
     """
 
     stage: str
     row: str
     distance: float | None = None
+    to: str = ""
+    chosen: str | None = None
 
 
 @dataclass(frozen=True)
@@ -77,21 +79,26 @@ class Situation:
 
 def missed_by(signals: Mapping[str, Signal]) -> list[dict[str, Any]]:
     """Return the requirements that a stage's signals name as missed."""
-    for name in ("pilot_fails", "requirements_missed"):
-        if name in signals:
-            return list(signals[name].evidence.get("missed", []))
-    return []
+    judged = ("pilot_fails", "requirements_missed", "serving_missed")
+    return [item for name in judged if name in signals for item in signals[name].evidence.get("missed", [])]
 
 
 def distance_of(stage: str, signals: Mapping[str, Signal]) -> float | None:
-    """Return how far from a release a stage's model is, None for a stage that judges no model."""
+    """Return how far from a release a stage's model is, None for a stage that judges no model.
+
+    The sum of the relative shortfalls of the missed requirements, plus 1 while the pilot was not reached, plus 1 for
+    failing tests or a pilot that fails though every requirement is met.
+    """
     if stage not in ("training", "deployment"):
         return None
-    return sum(_shortfall(item) for item in missed_by(signals)) + (1.0 if stage == "training" else 0.0)
+    missed = missed_by(signals)
+    else_fails = any(name in signals and signals[name].fires for name in ("tests_fail", "bug_suspected"))
+    worse = not missed and "pilot_fails" in signals and signals["pilot_fails"].fires is True
+    return sum(_shortfall(item) for item in missed) + (stage == "training") + (else_fails or worse)
 
 
 def _shortfall(item: dict[str, Any]) -> float:
     value, bound = item.get("value"), item["bound"]
     if value is None:
         return 1.0
-    return float(min(1.0, abs(bound - value) / max(abs(bound), 1e-9)))
+    return float(min(1.0, abs(bound - value) / (abs(bound) or 1.0)))

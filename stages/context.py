@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stages.data.blocks import Blocks, blocks_of
 from stages.files import read_json, read_parquet
 from stages.params import Params, Requirement, load_params
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 class Context:
     """A project's charter, schema and splits, each read when it is first asked for."""
+
+    release_model = Path("release") / "model.skops"
 
     def __init__(self, project: Path) -> None:
         self.project = project
@@ -54,9 +57,19 @@ class Context:
             for name, item in self.charter["requirements"].items()
         }
 
+    def window(self) -> pd.DataFrame:
+        """Return all rows of the window: train, valid and test, in this order."""
+        import pandas as pd
+
+        return pd.concat([self.split(name) for name in ("train", "valid", "test")], ignore_index=True)
+
     def split(self, name: str) -> pd.DataFrame:
         """Return the rows of a split: train, valid, test or pilot."""
         return read_parquet(self.project / "data" / "splits" / f"{name}.parquet")
+
+    def blocks(self, frame: pd.DataFrame) -> Blocks | None:
+        """Return which rows of a split hang together; see `stages.data.blocks`."""
+        return blocks_of(frame, self.schema)
 
     def target(self, frame: pd.DataFrame) -> NDArray[np.float64]:
         """Return the target of a split, (n,): class codes or values."""

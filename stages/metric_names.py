@@ -20,6 +20,7 @@ OFFLINE: dict[str, dict[str, bool]] = {
 }
 SERVING: dict[str, bool] = {"latency_p99_ms": False, "size_mb": False}
 # The loss in which gaps, curves and slices are diagnosed: a proper score, summed over rows.
+LOSS_LIKE = frozenset({"brier", "log_loss", "log_loss_skill", "r2", "rmse", "rmse_skill"})  # the same best model
 LOSS = {"classification": "log_loss", "regression": "mse"}
 
 

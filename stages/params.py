@@ -65,9 +65,11 @@ class Budgets(Section):
 class Progress(Section):
     """When the loop is going nowhere."""
 
-    patience: Count = Field(4, description="Training iterations without improvement before the run stops.")
+    patience: Count = Field(4, description="Ways back without coming closer to a release before the run stops.")
     min_gain: Annotated[float, Field(ge=0)] = Field(
-        0.001, description="Smallest change of the optimised metric that counts as an improvement, in its unit."
+        0.001,
+        description="Smallest fall of the distance to a release that counts; it is the sum of the relative shortfalls, "
+        "plus 1 before the pilot.",
     )
 
 
@@ -255,6 +257,12 @@ class BehaviourTest(Section):
     high: Any = None
     tolerance: Annotated[float, Field(ge=0)] = 0.0
 
+    @model_validator(mode="after")
+    def _has_ends(self) -> BehaviourTest:
+        if self.kind == "direction" and (self.low is None or self.high is None):
+            raise ValueError("direction needs low and high")
+        return self
+
 
 class Slices(Section):
     """Where the errors concentrate."""
@@ -262,7 +270,8 @@ class Slices(Section):
     columns: list[str] = Field(default_factory=list, description="Columns whose values make slices.")
     min_rows: Count = Field(200, description="Smaller slices are not judged.")
     max_excess: Annotated[float, Field(ge=0)] = Field(
-        0.25, description="A slice is hard when its loss exceeds the overall loss by more than this share."
+        0.05,
+        description="A slice is hard when the model loses more than its own mean would, by more than this share.",
     )
 
 
@@ -271,7 +280,7 @@ class Shift(Section):
 
     max_auc: Annotated[float, Field(ge=0.5, le=1)] = Field(
         0.64,
-        description="Largest ROC AUC of a classifier that tells pilot rows from training rows; 0.64 is Cohen's "
+        description="Largest ROC AUC of a classifier that tells pilot rows from the window's; 0.64 is Cohen's "
         "d = 0.5, a medium effect (Ruscio 2008).",
     )
     max_rate_change: Annotated[float, Field(ge=0)] = Field(

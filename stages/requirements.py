@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 
 from stages.params import Requirement
+from stages.signals import Signal
 
 Figure = Mapping[str, float | None]
 Interval = tuple[float, float, float]
@@ -31,3 +33,26 @@ def worst(shortfalls: Iterable[Interval]) -> Interval:
     """Return the largest shortfall; its interval holds when all the intervals hold together. Zero for none."""
     value, low, high = np.max([*shortfalls] or [(0.0, 0.0, 0.0)], axis=0)
     return float(value), float(low), float(high)
+
+
+def surely(figure: Figure, *, above: float | None = None, below: float | None = None) -> bool:
+    """Tell whether the whole interval of a figure lies beyond a value; an unknown one does not."""
+    low, high = figure.get("low"), figure.get("high")
+    if low is None or high is None:
+        return False
+    return (above is not None and low > above) or (below is not None and high < below)
+
+
+def serving_missed(entries: list[dict[str, Any]], chosen: str) -> Signal:
+    """Fire when a requirement on size or latency is missed: no data, and no better fit, make a model smaller."""
+    missed = [item for item in entries if not item["met"]]
+    told = [f"{item['metric']} misses {item['side'].replace('_', ' ')} {item['bound']:.4g}" for item in missed]
+    return Signal.measured(
+        "serving_missed",
+        float(len(missed)),
+        threshold=0.0,
+        direction="above",
+        unit="requirements",
+        says="; ".join(told) or f"size and latency: {len(entries)} of {len(entries)} requirements are met",
+        evidence={"missed": missed, "chosen": chosen},
+    )

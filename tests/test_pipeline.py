@@ -13,7 +13,7 @@ from tests.conftest import ROOT
 
 STAGES: dict[str, dict[str, Any]] = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
 # What every step stands on; a change there is made with care for what it does to results, or by `dvc repro --force`.
-BASE = {"context", "errors", "files", "metric_names", "params", "requirements", "signals", "step"}
+BASE = {"blocks", "context", "errors", "files", "metric_names", "params", "requirements", "signals", "step"}
 
 
 @pytest.mark.parametrize("name", STAGES)

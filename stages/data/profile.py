@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from stages.data.sources.columns import as_text, to_labels
+from stages.data.sources.columns import as_text, is_marker, to_labels
 from stages.data.sources.reading import read_table
 from stages.data.sources.table import Table
 from stages.params import TableSource, check_params
@@ -70,7 +70,8 @@ def guess_task(target: pd.Series) -> str:
     distinct = labels.nunique()
     if not pd.api.types.is_numeric_dtype(labels.dtype):
         # A column of numbers with a few words in it: read as numbers, the error can name those cells.
-        numeric = pd.to_numeric(text, errors="coerce").notna().mean() >= MOSTLY_NUMERIC
+        cells = text[~is_marker(text)]
+        numeric = pd.to_numeric(cells, errors="coerce").notna().mean() >= MOSTLY_NUMERIC
         return "regression" if numeric and distinct > MAX_SET else "classification"
     whole = pd.api.types.is_integer_dtype(labels.dtype)
     few = distinct <= 2 or (distinct <= FEW_VALUES and distinct < FEW_SHARE * len(labels))

@@ -109,26 +109,29 @@ def _inside(column: pd.Series, item: HardSlice) -> pd.Series:
 def expectations_signal(validation: dict[str, Any], data: Data) -> Signal:
     """Return ``expectations_fail``: the share of rows that fail, against none or what may be quarantined.
 
-    A failing expectation on the table as a whole cannot be cured by taking rows out, so it fires by itself.
+    The share is that of the window or the pilot, the larger one: pooled, a large window would hide a broken pilot. A
+    failing expectation on the table as a whole cannot be cured by taking rows out, so it fires by itself.
     """
-    rows = sum(validation[part]["rows"] for part in ("window", "pilot"))
-    failing = sum(validation[part]["failing"] for part in ("window", "pilot"))
-    share = failing / rows
+    shares = {part: validation[part]["failing"] / max(1, validation[part]["rows"]) for part in ("window", "pilot")}
+    part = max(shares, key=lambda name: shares[name])
+    failing, rows = validation[part]["failing"], validation[part]["rows"]
     quarantined = data.validate_.on_fail == "quarantine"
     failed = [item for item in validation["expectations"] if not item["success"]]
     table_level = [item for item in failed if item["level"] == "table"]
     done = "are quarantined" if quarantined else "fail the expectations"
-    says = f"{failing} of {rows} rows ({share:.2%}) {done}"
+    says = f"{failing} of {rows} rows of the {part} ({shares[part]:.2%}) {done}"
     if table_level:
         says += "; the table as a whole fails " + ", ".join(_name(item) for item in table_level[:3])
     signal = Signal.measured(
         "expectations_fail",
-        share,
+        shares[part],
         threshold=data.validate_.max_quarantine if quarantined else 0.0,
         direction="above",
         unit="share of rows",
         says=says,
         evidence={
+            "part": part,
+            "shares": shares,
             "failing": [
                 {key: item[key] for key in ("type", "column", "data", "unexpected", "share")}
                 for item in failed[:MAX_FAILING_SHOWN]

@@ -1,4 +1,4 @@
-"""Behaviour and regression tests of the chosen model, on rows no choice has seen.
+"""Behaviour and regression tests of the release candidate.
 
 Behaviour tests follow CheckList (Ribeiro et al. 2020): invariance and directional expectations. Regression tests are
 the rows of ``expectations/cases.csv``, when a project keeps such a file: cases that must stay right. Its columns are
@@ -29,7 +29,7 @@ CASES = "expectations/cases.csv"
 def run(project: Path) -> None:
     """Run every test and write how each went."""
     work = Context(project)
-    model = load_model(project / "models" / "model.skops")
+    model = load_model(project / work.release_model)
     rows = work.split("test")
     if len(rows) > MAX_ROWS:
         rows = rows.sample(MAX_ROWS, random_state=work.params.seed).sort_index()

@@ -7,7 +7,8 @@ from typing import Any
 
 from stages.context import Context
 from stages.files import read_json, write_json
-from stages.requirements import shortfall, worst
+from stages.metric_names import LOSS_LIKE
+from stages.requirements import serving_missed, shortfall, surely, worst
 from stages.signals import Signal, write_signals
 from stages.step import main
 
@@ -20,21 +21,20 @@ def run(project: Path) -> None:
     measured = read_json(project / "metrics" / "pilot.json")
     entries = requirements(work, measured["model"], read_json(release / "serving.json"))
     tests = read_json(release / "behaviour.json")
-    write_signals(
-        project / "signals" / "deployment.json",
-        [
-            tests_fail(tests, chosen),
-            pilot_fails(entries, measured, work, chosen),
-            shift(read_json(release / "pilot.json"), work),
-            hard_slices(read_json(release / "slices.json"), work),
-        ],
-    )
+    signals = [
+        tests_fail(tests, chosen),
+        serving_missed([item for item in entries if item["where"] == "serving"], chosen),
+        pilot_fails([item for item in entries if item["where"] == "pilot"], measured, work, chosen),
+        shift(read_json(release / "pilot.json"), work),
+        hard_slices(read_json(release / "slices.json"), work),
+    ]
+    write_signals(project / "signals" / "deployment.json", signals)
     write_json(
         release / "candidate.json",
         {
-            "model": "models/model.skops",
+            "model": str(work.release_model),
             "chosen": chosen,
-            "meets": all(item["met"] for item in entries) and all(test["passed"] for test in tests),
+            "meets": not any(signal.fires for signal in signals[:3]),
             "requirements": entries,
             "tests": {"run": len(tests), "failed": sum(not test["passed"] for test in tests)},
             "window": work.schema["window"],
@@ -71,25 +71,22 @@ def tests_fail(tests: list[dict[str, Any]], chosen: str) -> Signal:
 
 
 def pilot_fails(entries: list[dict[str, Any]], measured: dict[str, Any], work: Context, chosen: str) -> Signal:
-    """Fire when a requirement is missed in the pilot, or the model is worse there than the constant.
+    """Fire when an offline requirement is missed in the pilot, or the model is surely worse there than the constant.
 
     The value is the largest relative shortfall, or the share by which the constant is better. As in training, a
     requirement is held against the estimate.
     """
     missed = [item for item in entries if not item["met"]]
-    skill = measured["skill_over_constant"]
-    worse = skill["high"] is not None and skill["high"] < 0
-    told = [
-        f"{i['metric']} {_number(i['value'])}, required {i['side'].replace('_', ' ')} {i['bound']:.4g}" for i in missed
-    ]
-    if worse:
-        told.append(f"worse than the constant by {-100 * skill['value']:.1f}%")
-    bounds = {item["metric"]: work.requirements[item["metric"]] for item in entries}
-    # A latency that is met has no figure here; see stages/deployment/serving.py.
-    judged = [item for item in entries if item["value"] is not None or not item["met"]]
-    found = [shortfall(bounds[item["metric"]], item) for item in judged]
+    (_, skill), (_, other) = measured["better_than_constant"].items()
+    aims_at_loss = work.charter["optimise"] in LOSS_LIKE
+    worse = surely(skill, below=0.0) and (aims_at_loss or not surely(other, above=0.0))
+    told = [f"{i['metric']} {_number(i['value'])}, required {_bound(i)}" for i in missed]
+    if skill["value"] is not None and skill["value"] < 0:
+        told.append(f"a loss {-100 * skill['value']:.1f}% above the constant's")
+    found = [shortfall(work.requirements[item["metric"]], item) for item in entries]
     found += [(-skill["value"], -skill["high"], -skill["low"])] if worse else []
     value, low, high = worst(found)
+    ways = {key: work.schema.get(key) for key in ("more", "more_rows", "include_pilot", "unused_groups")}
     return Signal(
         name="pilot_fails",
         value=value,
@@ -103,53 +100,64 @@ def pilot_fails(entries: list[dict[str, Any]], measured: dict[str, Any], work: C
         evidence={
             "missed": missed,
             "met": [item for item in entries if item["met"]],
-            "skill_over_constant": skill,
+            "better_than_constant": measured["better_than_constant"],
             "worse_than_constant": worse,
             "chosen": chosen,
             "rows": work.schema["window"]["rows"],
-            **{key: work.schema.get(key) for key in ("more", "more_rows", "include_pilot", "unused_groups")},
+            "pilot_rows": work.schema["pilot"]["rows"],
+            **ways,
         },
     )
 
 
 def shift(found: dict[str, Any], work: Context) -> Signal:
-    """Fire when the pilot's rows can be told from the training rows, or the target's mean moved, beyond the limits."""
+    """Fire when the pilot's rows can be told from the window's, or the target's mean moved, beyond the limits.
+
+    Value and interval are those of the target's change when that fires, else of the classifier's ROC AUC.
+    """
     limits = work.params.deployment.shift
     auc, rate = found["two_sample_auc"], found["rate_change"]
-    moved = min(abs(rate["low"]), abs(rate["high"])) if rate["low"] * rate["high"] > 0 else 0.0
     features = ", ".join(f"{item['feature']} {item['distance']:.2f}" for item in found["features"][:3])
-    signal = Signal.measured(
-        "shift",
-        auc["value"],
-        auc["low"],
-        auc["high"],
-        threshold=limits.max_auc,
-        direction="above",
-        says=f"a classifier tells pilot from training rows with ROC AUC {auc['value']:.3f}; "
-        f"the target's mean moved by {rate['value']:+.2f} sd; moved most: {features}",
-        evidence={"rate_change": rate, "features": found["features"]},
+    told = "unknown, for too few blocks of rows" if auc["value"] is None else f"{auc['value']:.3f}"
+    says = (
+        f"a classifier tells pilot from window rows with ROC AUC {told}; "
+        f"the target's mean moved by {rate['value']:+.2f} sd; moved most: {features}"
     )
-    return signal.model_copy(update={"fires": True}) if moved > limits.max_rate_change else signal
+    evidence = {"two_sample_auc": auc, "rate_change": rate, "features": found["features"]}
+    sizes = sorted(abs(rate[end]) for end in ("low", "high")) if rate["low"] is not None else [0.0, 0.0]
+    if rate["low"] is not None and rate["low"] * rate["high"] > 0 and sizes[0] > limits.max_rate_change:
+        figure, threshold, unit = (abs(rate["value"]), *sizes), limits.max_rate_change, "sd of the target"
+    elif auc["low"] is None:
+        return Signal(name="shift", threshold=limits.max_auc, says=says, evidence=evidence)
+    else:
+        figure, threshold, unit = (auc["value"], auc["low"], auc["high"]), limits.max_auc, "ROC AUC"
+    return Signal.measured(
+        "shift", *figure, threshold=threshold, direction="above", unit=unit, says=says, evidence=evidence
+    )
 
 
 def hard_slices(found: list[dict[str, Any]], work: Context) -> Signal:
-    """Fire when a slice's loss exceeds the overall loss by more than the limit, for all slices together."""
+    """Fire when the model loses more in a slice than its own mean would, beyond the limit, for all slices together."""
     limit = work.params.deployment.slices.max_excess
     hard = [item for item in found if item["low"] > limit]
     if not found:
         return Signal(name="hard_slices", threshold=limit, says="no slice has enough rows, and loss, to be judged")
-    worst = found[0]
+    first = found[0]
     return Signal.measured(
         "hard_slices",
-        worst["excess"],
-        worst["low"],
-        worst["high"],
+        first["excess"],
+        first["low"],
+        first["high"],
         threshold=limit,
         direction="above",
-        says=f"{len(hard)} of {len(found)} slices are hard; the worst is {worst['column']} = {worst['value']} "
-        f"({worst['rows']} rows, loss {100 * worst['excess']:+.0f}%)",
+        says=f"{len(hard)} of {len(found)} slices are hard; the worst is {first['column']} = {first['value']} "
+        f"({first['rows']} rows, loss {100 * first['excess']:+.0f}% beside its own mean's)",
         evidence={"slices": hard, "file": "release/slices.json"},
     )
+
+
+def _bound(item: dict[str, Any]) -> str:
+    return f"{item['side'].replace('_', ' ')} {item['bound']:.4g}"
 
 
 def _number(value: float | None) -> str:

@@ -4,54 +4,45 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pandas as pd
-
 from stages.context import Context
 from stages.deployment.shift import rate_change, shifted_features, two_sample_auc
 from stages.files import write_json
 from stages.metric_names import LOSS
 from stages.step import main
 from stages.training.baselines import rule
+from stages.training.comparison import better_than_constant
 from stages.training.estimators import predict
-from stages.training.metrics import Scorer, bootstrap, constant_prediction, figure, names_of, repeat, resampled
+from stages.training.metrics import Scorer, bootstrap, constant_prediction, names_of, repeat
 from stages.training.store import load_model
 
 
 def run(project: Path) -> None:
     """Write what the pilot measured, and whether its rows differ from those the model learned from."""
     work = Context(project)
-    model = load_model(project / "models" / "model.skops")
-    train, pilot = work.split("train"), work.split("pilot")
-    target = work.target(pilot)
-    constant = constant_prediction(work.task, work.target(train), work.n_classes)
+    model = load_model(project / work.release_model)
+    learned, pilot = work.window(), work.split("pilot")
+    target, blocks = work.target(pilot), work.blocks(pilot)
+    constant = constant_prediction(work.task, work.target(learned), work.n_classes)
     predictions = {
         "model": predict(model, pilot, work.schema),
         "constant": repeat(constant, len(pilot)),
-        "rule": rule(work, train, pilot),
+        "rule": rule(work, learned, pilot),
     }
     options = work.params.training.bootstrap
-    scorers = {name: Scorer(work.task, target, found, constant) for name, found in predictions.items()}
+    scorers = {name: Scorer(work.task, target, found, constant, blocks) for name, found in predictions.items()}
     names = list(dict.fromkeys([*names_of(work.charter), LOSS[work.task]]))
     measured = {
         name: bootstrap(scorer, names, n=options.n, level=options.level, seed=work.params.seed)
         for name, scorer in scorers.items()
     }
-    scorer = scorers["model"]
-    draws = resampled(
-        lambda w: [float(1 - (w @ scorer.losses) / (w @ scorer.constant_losses))],
-        len(pilot),
-        n=options.n,
-        seed=work.params.seed,
-    )
-    skill = figure(1 - scorer.losses.sum() / scorer.constant_losses.sum(), draws[:, 0], options.level)
-    write_json(project / "metrics" / "pilot.json", {**measured, "skill_over_constant": skill})
-    learned = pd.concat([train, work.split("valid"), work.split("test")], ignore_index=True)
+    better = better_than_constant(scorers["model"], options.n, options.level, work.params.seed)
+    write_json(project / "metrics" / "pilot.json", {**measured, "better_than_constant": better})
     write_json(
         project / "release" / "pilot.json",
         {
             "rows": len(pilot),
-            "two_sample_auc": two_sample_auc(work, learned, pilot, options.level),
-            "rate_change": rate_change(work.target(learned), target, options.level),
+            "two_sample_auc": two_sample_auc(work, learned, pilot),
+            "rate_change": rate_change(work, learned, pilot),
             "features": shifted_features(work, learned, pilot),
         },
     )

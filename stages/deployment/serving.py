@@ -23,7 +23,7 @@ ROWS, ROUNDS = 50, 5
 def run(project: Path) -> None:
     """Measure, and hold against the requirements."""
     work = Context(project)
-    path = project / "models" / "model.skops"
+    path = project / work.release_model
     size = path.stat().st_size / 1e6
     latency = latency_p99_ms(work)
     write_json(
@@ -45,7 +45,7 @@ def latency_p99_ms(work: Context) -> float:
     A row's time is the least of some rounds over all rows: what is more than that is the machine doing other things, as
     Python's ``timeit`` has it, and must not decide about a release.
     """
-    model = load_model(work.project / "models" / "model.skops")
+    model = load_model(work.project / work.release_model)
     rows = work.split("test").head(ROWS)
     times = np.empty((ROUNDS, len(rows)))
     for turn in range(ROUNDS):

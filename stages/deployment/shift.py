@@ -8,39 +8,45 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from sklearn.ensemble import HistGradientBoostingClassifier
-from sklearn.model_selection import StratifiedKFold, cross_val_predict
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, cross_val_predict
 from sklearn.pipeline import Pipeline
+from threadpoolctl import threadpool_limits
 
 from stages.context import Context
+from stages.data.blocks import Blocks
 from stages.params import Candidate
 from stages.training.estimators import build, features_of
-from stages.training.metrics import Array, Scorer, constant_prediction
+from stages.training.metrics import Figure, Scorer, bootstrap, constant_prediction, standard_error
 
 MAX_ROWS, FOLDS = 6000, 3
 SMALL = {"max_iter": 40, "max_leaf_nodes": 8, "min_samples_leaf": 20}
 
 
-def two_sample_auc(work: Context, before: pd.DataFrame, after: pd.DataFrame, level: float) -> dict[str, float]:
+def two_sample_auc(work: Context, before: pd.DataFrame, after: pd.DataFrame) -> Figure:
     """Return the cross-validated ROC AUC of a classifier that tells ``after`` from ``before``, with an interval.
 
-    0.5 says it cannot tell them apart (Lopez-Paz & Oquab 2017). The interval is Hanley & McNeil's (1982).
+    0.5 says it cannot tell them apart (Lopez-Paz & Oquab 2017). A block of rows is never torn apart by the folds: the
+    classifier would know its rows again, and tell apart what is the same. Unknown when a side has too few blocks.
     """
-    one, two = (_sample(frame, work.params.seed) for frame in (before, after))
+    seed = work.params.seed
+    one, two = (_sample(frame, seed) for frame in (before, after))
     rows = pd.concat([one, two], ignore_index=True)
     label = np.r_[np.zeros(len(one)), np.ones(len(two))]
-    folds = StratifiedKFold(FOLDS, shuffle=True, random_state=work.params.seed)
-    guess = cross_val_predict(_teller(work), features_of(rows, work.schema), label, cv=folds, method="predict_proba")
-    auc = Scorer("classification", label, guess, constant_prediction("classification", label, 2)).score(["roc_auc"])
-    value = auc["roc_auc"]
-    half = NormalDist().inv_cdf((1 + level) / 2) * hanley_mcneil(value, len(two), len(one))
-    return {"value": value, "low": max(0.0, value - half), "high": min(1.0, value + half)}
-
-
-def hanley_mcneil(auc: float, positives: int, negatives: int) -> float:
-    """Return the standard error of a ROC AUC (Hanley & McNeil 1982)."""
-    one, two = auc / (2 - auc), 2 * auc**2 / (1 + auc)
-    spread = auc * (1 - auc) + (positives - 1) * (one - auc**2) + (negatives - 1) * (two - auc**2)
-    return float(np.sqrt(max(spread, 0.0) / (positives * negatives)))
+    sides = [work.blocks(one), work.blocks(two)]
+    blocks: Blocks | None = None
+    folds: StratifiedKFold | StratifiedGroupKFold = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
+    if sides[0] is not None and sides[1] is not None:
+        if min(side.max() + 1 for side in sides if side is not None) < FOLDS:
+            return {"value": None, "low": None, "high": None}
+        blocks = np.r_[sides[0], sides[1] + sides[0].max() + 1]
+        folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed)
+    features = features_of(rows, work.schema)
+    with threadpool_limits(limits=1):
+        guess = cross_val_predict(_teller(work), features, label, groups=blocks, cv=folds, method="predict_proba")
+    constant = constant_prediction("classification", label, 2)
+    scorer = Scorer("classification", label, guess, constant, blocks)
+    options = work.params.training.bootstrap
+    return bootstrap(scorer, ["roc_auc"], n=options.n, level=options.level, seed=seed)["roc_auc"]
 
 
 def shifted_features(work: Context, before: pd.DataFrame, after: pd.DataFrame, n: int = 5) -> list[dict[str, Any]]:
@@ -57,13 +63,28 @@ def shifted_features(work: Context, before: pd.DataFrame, after: pd.DataFrame, n
     return sorted(found, key=lambda item: (-item["distance"], item["feature"]))[:n]
 
 
-def rate_change(before: Array, after: Array, level: float) -> dict[str, float]:
-    """Return the change of the target's mean in standard deviations of the training target, with a normal interval."""
-    deviation = before.std() or 1.0
-    value = (after.mean() - before.mean()) / deviation
-    error = np.sqrt(before.var() / len(before) + after.var() / len(after)) / deviation
-    half = NormalDist().inv_cdf((1 + level) / 2) * error
-    return {"value": float(value), "low": float(value - half), "high": float(value + half)}
+def rate_change(work: Context, before: pd.DataFrame, after: pd.DataFrame) -> dict[str, Any]:
+    """Return the change of the target's mean in its standard deviations, with a normal interval.
+
+    Of more than two classes, the one whose share changed most, with Bonferroni's correction for having looked at all.
+    """
+    one, two = work.target(before), work.target(after)
+    classes = list(range(work.n_classes)) if work.n_classes > 2 else [None]
+    level = 1 - (1 - work.params.training.bootstrap.level) / len(classes)
+    z = NormalDist().inv_cdf((1 + level) / 2)
+    found = []
+    for code in classes:
+        old, new = (one, two) if code is None else ((one == code).astype(float), (two == code).astype(float))
+        deviation = old.std() or 1.0
+        value = (new.mean() - old.mean()) / deviation
+        errors = [
+            standard_error(values - values.mean(), work.blocks(frame))
+            for values, frame in ((old, before), (new, after))
+        ]
+        half = z * float(np.hypot(errors[0], errors[1])) / deviation
+        name = None if code is None else work.schema["classes"][code]
+        found.append({"value": float(value), "low": float(value - half), "high": float(value + half), "class": name})
+    return max(found, key=lambda item: abs(item["value"]))
 
 
 def _teller(work: Context) -> Pipeline:

@@ -1,43 +1,64 @@
-"""Where the errors concentrate: slices whose loss exceeds the overall loss, corrected for looking at many."""
+"""Where the errors concentrate: slices that their own mean would predict better, corrected for looking at many."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from stages.context import Context
+from stages.data.blocks import Blocks
 from stages.files import write_json
 from stages.step import main
 from stages.training.estimators import predict
-from stages.training.metrics import Array, row_losses
+from stages.training.metrics import MIN_BLOCKS, Array, constant_prediction, repeat, row_losses, standard_error
 from stages.training.store import load_model
 
+Members = NDArray[np.intp]
 MANY_VALUES, QUANTILES = 24, 5
 
 
 def run(project: Path) -> None:
-    """Write every judged slice, the worst first."""
+    """Write every judged slice of the validation rows, the worst first."""
     work = Context(project)
     model = load_model(project / "models" / "model.skops")
-    rows = work.split("test")
-    losses = row_losses(work.task, work.target(rows), predict(model, rows, work.schema))
+    rows = work.split("valid")
+    target = work.target(rows)
+    losses = row_losses(work.task, target, predict(model, rows, work.schema))
+
+    def own(member: Members) -> Array:
+        mean = constant_prediction(work.task, target[member], work.n_classes)
+        return row_losses(work.task, target[member], repeat(mean, len(member)))
+
     options = work.params.deployment.slices
-    found = judge(rows, losses, _columns(work, rows), options.min_rows, work.params.training.bootstrap.level)
+    level = work.params.training.bootstrap.level
+    found = judge(rows, losses, own, _columns(work, rows), options.min_rows, level, work.blocks(rows))
     write_json(project / "release" / "slices.json", found)
     summary = {"judged": len(found), "hard": sum(item["low"] > options.max_excess for item in found)}
     worst = {"worst_excess": found[0]["excess"]} if found else {}
     write_json(project / "metrics" / "slices.json", summary | worst)
 
 
-def judge(rows: pd.DataFrame, losses: Array, columns: list[str], min_rows: int, level: float) -> list[dict[str, Any]]:
-    """Return each slice's excess loss over that of all rows, as a share of it, with a simultaneous interval.
+def judge(
+    rows: pd.DataFrame,
+    losses: Array,
+    own: Callable[[Members], Array],
+    columns: list[str],
+    min_rows: int,
+    level: float,
+    blocks: Blocks | None,
+) -> list[dict[str, Any]]:
+    """Return each slice's excess loss over what the slice's own mean would lose, as a share, with an interval.
 
-    The interval is normal with Bonferroni's correction over the slices judged (Dunn 1961), so that all of them hold
-    together with the given level.
+    A slice whose outcomes are a toss-up has a large loss under any model, and weighing it up cures nothing; one where
+    its own mean would do better has something to learn. ``own`` gives the losses of some rows under their own mean.
+    The intervals are those of a ratio (Liang & Zeger 1986) with Bonferroni's correction over the slices judged (Dunn
+    1961), so that all of them hold together with the given level.
     """
     slices = [
         (column, value, binned, np.flatnonzero(member))
@@ -45,26 +66,17 @@ def judge(rows: pd.DataFrame, losses: Array, columns: list[str], min_rows: int, 
         for value, binned, member in _values(rows[column])
         if member.sum() >= min_rows
     ]
-    overall = losses.mean()
-    if not slices or overall == 0:
-        return []
-    z = NormalDist().inv_cdf(1 - (1 - level) / 2 / len(slices))
     found = []
     for column, value, binned, member in slices:
-        mine = losses[member]
-        excess = mine.mean() / overall - 1
-        half = z * mine.std(ddof=1) / np.sqrt(len(mine)) / overall
-        found.append(
-            {
-                "column": column,
-                "value": value,
-                "binned": binned,
-                "rows": len(mine),
-                "excess": excess,
-                "low": excess - half,
-                "high": excess + half,
-            }
-        )
+        mine, floor = losses[member], own(member)
+        if floor.mean() == 0 or (blocks is not None and len(np.unique(blocks[member])) < MIN_BLOCKS):
+            continue
+        ratio = mine.mean() / floor.mean()
+        error = standard_error(mine - ratio * floor, None if blocks is None else blocks[member]) / floor.mean()
+        half = NormalDist().inv_cdf(1 - (1 - level) / 2 / len(slices)) * error
+        excess = ratio - 1
+        item = {"column": column, "value": value, "binned": binned, "rows": len(mine), "excess": excess}
+        found.append(item | {"low": excess - half, "high": excess + half})
     return sorted(found, key=lambda item: (-item["low"], item["column"], str(item["value"])))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from stages.data.blocks import blocks_of
 from stages.data.cutting import By, cut
 from stages.data.sources import open_source
 from stages.data.split import labelled
@@ -26,7 +27,7 @@ def run(project: Path) -> None:
     charter = read_json(project / "charter/charter.json")
     task = charter["task"]
     check_candidates(params.training.candidates, task)
-    frame, schema = open_source(project, params).first_look(params.seed)
+    frame, schema = open_source(project, params).first_look(params.data.collect, params.seed)
     frame = labelled(frame, schema, "the first look")
     by = By(schema["time"], schema["group"], schema["target"] if schema["classes"] else None)
     train, test = cut(frame, [TRAIN_SHARE, 1 - TRAIN_SHARE], by, params.seed)
@@ -44,7 +45,11 @@ def run(project: Path) -> None:
     options = params.training.bootstrap
     found = {
         name: bootstrap(
-            Scorer(task, y, made, constant), list(requirements), n=options.n, level=options.level, seed=params.seed
+            Scorer(task, y, made, constant, blocks_of(test, schema)),
+            list(requirements),
+            n=options.n,
+            level=options.level,
+            seed=params.seed,
         )
         for name, made in (("constant", repeat(constant, len(y))), ("rule", rule))
     }

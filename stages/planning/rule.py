@@ -93,7 +93,9 @@ def rule_columns(asked: list[str], train: pd.DataFrame, schema: dict[str, Any], 
     if asked:
         return list(asked)
     target, classes = schema["target"], schema["classes"]
-    by = By(schema["time"], None, target if classes else None)
+    # A single group cannot be held out from itself.
+    group = schema["group"] if schema["group"] and train[schema["group"]].nunique() > 1 else None
+    by = By(schema["time"], group, target if classes else None)
     fitted, held = cut(train, [FITTED_SHARE, 1 - FITTED_SHARE], by, seed)
     n_classes = len(classes) if classes else None
     y = held[target].to_numpy(dtype="float64")

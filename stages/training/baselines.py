@@ -1,4 +1,4 @@
-"""Baselines before any model: the constant, a rule, a linear model. A candidate must be better than these."""
+"""Baselines before any model: the constant, a rule, a linear model; what a candidate's figures are read beside."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def run(project: Path) -> None:
     options = work.params.training.bootstrap
     found = {
         name: bootstrap(
-            Scorer(work.task, work.target(valid), prediction, constant),
+            Scorer(work.task, work.target(valid), prediction, constant, work.blocks(valid)),
             names_of(work.charter),
             n=options.n,
             level=options.level,

@@ -9,7 +9,7 @@ from stages.context import Context
 from stages.files import read_json
 from stages.metric_names import LOSS, OFFLINE
 from stages.params import Requirement
-from stages.requirements import shortfall, worst
+from stages.requirements import serving_missed, shortfall, surely, worst
 from stages.signals import Signal, write_signals
 from stages.step import main
 
@@ -25,29 +25,39 @@ def run(project: Path) -> None:
     baselines = read_json(project / "metrics" / "baselines.json")
     candidates = read_json(project / "metrics" / "candidates.json")
     ways = {key: work.schema.get(key) for key in ("more", "more_rows", "unused_groups")}
-    ways |= {"rows": work.schema["window"]["rows"], "chosen": chosen["name"]}
+    ways |= {f"{part}rows": work.schema[name]["rows"] for part, name in (("", "window"), ("pilot_", "pilot"))}
+    ways |= {"chosen": chosen["name"]}
     write_signals(
         project / "signals" / "training.json",
         [
-            bug_suspected(evaluation["train_skill"]),
+            bug_suspected(evaluation["better_than_constant"]),
             overfitting(evaluation, work),
             curve_falling(curve, work),
             underfitting(evaluation["train"], work),
             requirements_missed(evaluation["valid"], chosen, baselines, work, ways),
+            too_large(chosen, work),
             requirements_trade_off(chosen, candidates, work),
         ],
     )
 
 
-def bug_suspected(skill: Figure) -> Signal:
-    """Fire when the model loses to the constant on its own training rows: it cannot even fit those."""
-    return _measured(
+def bug_suspected(better: dict[str, Figure]) -> Signal:
+    """Fire when the model loses to the constant on its own training rows: it cannot even fit those.
+
+    Not so when a second metric is surely better than the constant's: then it was fitted to another aim.
+    """
+    (_, skill), (second, other) = better.items()
+    signal = _measured(
         "bug_suspected",
         skill,
         threshold=0.0,
         direction="below",
-        says=f"on its own training rows the loss differs from the constant's by {_change(skill)}",
+        says=f"on its own training rows the loss differs from the constant's by {_change(skill)}, "
+        f"{second} by {_number(other['value'])}",
+        evidence={"better_than_constant": better},
     )
+    fitted_otherwise = signal.fires and surely(other, above=0.0)
+    return signal.model_copy(update={"fires": False}) if fitted_otherwise else signal
 
 
 def overfitting(evaluation: dict[str, Any], work: Context) -> Signal:
@@ -59,7 +69,8 @@ def overfitting(evaluation: dict[str, Any], work: Context) -> Signal:
         gap,
         threshold=work.params.training.diagnosis.max_gap,
         direction="above",
-        says=f"{loss} {train:.4g} on the training rows, {valid:.4g} on the validation rows: a gap of {_share(gap)}",
+        says=f"{loss} {train:.4g} on the training rows, {valid:.4g} on the validation rows: a gap of {_share(gap)} "
+        "beside the constant's",
     )
 
 
@@ -86,10 +97,10 @@ def underfitting(train: dict[str, Figure], work: Context) -> Signal:
     found = {name: shortfall(bound, train[name]) for name, bound in _offline(work).items()}
     if not found:
         return Signal(name="underfitting", fires=False, says="no offline requirement to miss")
-    name = max(found, key=lambda metric: found[metric])
+    name = max(found, key=lambda metric: found[metric][:1])
     return Signal.measured(
         "underfitting",
-        *found[name],
+        *worst(found.values()),
         threshold=0.0,
         direction="above",
         unit="of the bound",
@@ -106,10 +117,9 @@ def requirements_missed(
     The value is the largest relative shortfall. A requirement is held against the estimate: the interval says how sure
     the verdict is, and does not decide it, so that the loop always has a way to go.
     """
-    values: dict[str, Figure] = {**valid, "size_mb": dict.fromkeys(("value", "low", "high"), chosen["size_mb"])}
-    bounds = {name: bound for name, bound in work.requirements.items() if name in values}
+    bounds = _offline(work)
     entries: list[dict[str, Any]] = [
-        {"metric": name, **values[name], "bound": bound.bound, "side": bound.side} for name, bound in bounds.items()
+        {"metric": name, **valid[name], "bound": bound.bound, "side": bound.side} for name, bound in bounds.items()
     ]
     missed = [item for item in entries if not bounds[item["metric"]].met_by(item["value"])]
     optimise = str(work.charter["optimise"])
@@ -134,6 +144,15 @@ def requirements_missed(
             "baselines": beside,
         },
     )
+
+
+def too_large(chosen: dict[str, Any], work: Context) -> Signal:
+    """Return ``serving_missed`` for what is known of serving by now: the size."""
+    bound, size = work.requirements.get("size_mb"), chosen["size_mb"]
+    if bound is None:
+        return serving_missed([], chosen["name"])
+    entry = {"metric": "size_mb", "value": size, "bound": bound.bound, "side": bound.side, "met": bound.met_by(size)}
+    return serving_missed([entry], chosen["name"])
 
 
 def requirements_trade_off(chosen: dict[str, Any], candidates: dict[str, Any], work: Context) -> Signal:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,16 +12,9 @@ from stages.context import Context
 from stages.files import write_json, write_text
 from stages.metric_names import LOSS
 from stages.step import main
+from stages.training.comparison import better_than_constant, relative_gap
 from stages.training.estimators import predict
-from stages.training.metrics import (
-    Array,
-    Scorer,
-    bootstrap,
-    constant_prediction,
-    figure,
-    names_of,
-    resampled,
-)
+from stages.training.metrics import Array, Scorer, bootstrap, constant_prediction, names_of
 from stages.training.store import load_model
 
 POINTS, BINS = 200, 10
@@ -37,44 +29,18 @@ def run(project: Path) -> None:
     scorers = {}
     for name in ("train", "valid", "test"):
         rows = train if name == "train" else work.split(name)
-        scorers[name] = Scorer(work.task, work.target(rows), predict(model, rows, work.schema), constant)
+        prediction = predict(model, rows, work.schema)
+        scorers[name] = Scorer(work.task, work.target(rows), prediction, constant, work.blocks(rows))
     options = work.params.training.bootstrap
     names = list(dict.fromkeys([*names_of(work.charter), LOSS[work.task]]))
     found = {
         name: bootstrap(scorer, names, n=options.n, level=options.level, seed=work.params.seed)
         for name, scorer in scorers.items()
     }
-    gap = relative_gap(scorers["train"].losses, scorers["valid"].losses, options.n, options.level, work.params.seed)
-    skill = train_skill(scorers["train"], options.n, options.level, work.params.seed)
-    write_json(project / "metrics" / "evaluation.json", {**found, "gap": gap, "train_skill": skill})
+    gap = relative_gap(scorers["train"], scorers["valid"], options.n, options.level, work.params.seed)
+    better = better_than_constant(scorers["train"], options.n, options.level, work.params.seed)
+    write_json(project / "metrics" / "evaluation.json", {**found, "gap": gap, "better_than_constant": better})
     _plot(work, scorers["valid"])
-
-
-def relative_gap(train: Array, valid: Array, n: int, level: float, seed: int) -> dict[str, float | None]:
-    """Return the share of the validation loss that is missing on the training rows, with an interval.
-
-    The two sets of rows are resampled independently, as they are different rows.
-    """
-    draws = [
-        resampled(partial(_weighted_mean, losses), len(losses), n=n, seed=seed + offset)[:, 0]
-        for offset, losses in enumerate((train, valid))
-    ]
-    with np.errstate(divide="ignore", invalid="ignore"):  # a loss of zero has no shares
-        return figure(1 - train.mean() / valid.mean(), 1 - draws[0] / draws[1], level)
-
-
-def _weighted_mean(values: Array, weight: Array) -> list[float]:
-    return [float(np.dot(weight, values) / weight.sum())]
-
-
-def train_skill(scorer: Scorer, n: int, level: float, seed: int) -> dict[str, float | None]:
-    """Return how much less a model loses than the constant does, on the rows it was fitted on, as a share."""
-
-    def skill(weight: Array) -> list[float]:
-        return [float(1 - np.dot(weight, scorer.losses) / np.dot(weight, scorer.constant_losses))]
-
-    rows = len(scorer.target)
-    return figure(skill(np.ones(rows))[0], resampled(skill, rows, n=n, seed=seed)[:, 0], level)
 
 
 def _plot(work: Context, scorer: Scorer) -> None:

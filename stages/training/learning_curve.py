@@ -3,73 +3,107 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from stages.context import Context
+from stages.data.blocks import Blocks
 from stages.files import read_json, write_json, write_text
 from stages.step import main
 from stages.training.estimators import build, fit, predict
-from stages.training.metrics import Array, figure, resampled, row_losses
+from stages.training.metrics import Array, Figure, figure, resampled, row_losses
 from stages.training.store import load_model
+
+DRAWS = 3
 
 
 def run(project: Path) -> None:
     """Write the points of the curve, and the gain of the last doubling with its interval.
 
-    The parts are nested and drawn at random, also from data in time: only the number of rows may differ between them.
-    Each class is drawn in its share, and every class is in every part.
+    Parts are drawn by whole blocks where rows hang together, as more data would come. The last part before all rows is
+    drawn several times: which rows are in it makes as much difference as which rows it is judged on.
     """
     work = Context(project)
     chosen = str(read_json(project / "models" / "chosen.json")["name"])
-    candidate = work.params.training.candidates[chosen]
     train, valid = work.split("train"), work.split("valid")
-    order = nested_order(work.target(train) if work.n_classes > 1 else np.zeros(len(train)), work.params.seed)
     shares = work.params.training.learning_curve.shares
-    points, losses = [], dict[float, Array]()
+    seed = work.params.seed
+    orders = [random_order(len(train), work.blocks(train), seed + draw) for draw in range(DRAWS)]
+
+    def losses(model: Any, rows: pd.DataFrame) -> Array:
+        return row_losses(work.task, work.target(rows), predict(model, rows, work.schema))
+
+    points, judged = [], dict[float, list[Array]]()
     for share in shares:
-        rows = train.iloc[np.sort(order[: max(int(len(train) * share), work.n_classes * 2)])]
-        if share == 1:
-            model = load_model(project / "models" / "model.skops")
-        else:
-            model = fit(build(chosen, candidate, work.schema, work.task, work.params.seed), rows, work.schema)
-        losses[share] = row_losses(work.task, work.target(valid), predict(model, valid, work.schema))
-        own = row_losses(work.task, work.target(rows), predict(model, rows, work.schema))
-        points.append({"rows": len(rows), "train_loss": own.mean(), "valid_loss": losses[share].mean()})
+        draws = orders if share == shares[-2] else orders[:1]
+        parts = [train if share == 1 else _part(work, train, order, share) for order in draws]
+        models = [_fitted(work, chosen, part, whole=share == 1) for part in parts]
+        judged[share] = [losses(model, valid) for model in models]
+        own = np.mean([losses(model, part).mean() for model, part in zip(models, parts, strict=True)])
+        points.append({"rows": len(parts[0]), "train_loss": own, "valid_loss": np.mean(judged[share])})
     frame = pd.DataFrame(points)
     write_text(project / "plots" / "learning_curve.csv", frame.to_csv(index=False, float_format="%.8g"))
     options = work.params.training.bootstrap
-    gain = doubling_gain(losses[shares[-2]], losses[1.0], shares[-2], options.n, options.level, work.params.seed)
+    sampling: dict[str, Any] = {"n": options.n, "level": options.level, "seed": seed}
+    gain = doubling_gain(judged[shares[-2]], judged[1.0][0], shares[-2], work.blocks(valid), **sampling)
     write_json(project / "models" / "learning_curve.json", {"points": points, "gain": gain})
 
 
-def nested_order(codes: Array, seed: int) -> NDArray[np.intp]:
-    """Return the rows in an order of which every beginning holds each class in its share, and all classes early."""
-    shuffled = np.random.default_rng(seed).permutation(len(codes))
-    classes, which, counts = np.unique(codes[shuffled], return_inverse=True, return_counts=True)
-    rank = np.empty(len(codes))
-    for code in range(len(classes)):
-        rank[which == code] = np.arange(counts[code])
-    return np.asarray(shuffled[np.argsort(rank / counts[which], kind="stable")])
+def random_order(rows: int, blocks: Blocks | None, seed: int) -> NDArray[np.intp]:
+    """Return the rows in random order, those of a block together."""
+    blocks = np.arange(rows) if blocks is None else blocks
+    place = np.random.default_rng(seed).permutation(int(blocks.max()) + 1)
+    return np.asarray(np.argsort(place[blocks], kind="stable"))
 
 
 def doubling_gain(
-    before: Array, after: Array, share: float, n: int, level: float, seed: int
-) -> dict[str, float | None]:
-    """Return the share of the loss that the last doubling of the rows took away; paired over the validation rows.
+    before: list[Array], after: Array, share: float, blocks: Blocks | None, *, n: int, level: float, seed: int
+) -> Figure:
+    """Return the share of the loss that the last doubling of the rows took away, with an interval.
 
-    When the last step was not a doubling, the gain is scaled to one on the logarithm of the rows.
+    Parameters
+    ----------
+    before : list of array of shape (n,)
+        Each validation row's loss after a part of the training rows, for several such parts; a bootstrap draw takes one
+        of them and some blocks of the rows, so the interval holds for both.
+    after : array of shape (n,)
+        The same after all training rows.
+    share : float
+        The part; where it is not a half, the gain is scaled to a doubling on the logarithm of the rows.
+    blocks : array of shape (n,), optional
+        Which validation rows hang together.
+    n, level, seed
+        Draws, coverage and seed of the bootstrap.
     """
     doublings = -np.log2(share)
 
-    def gain(weight: Array) -> list[float]:
-        return [float((1 - np.dot(weight, after) / np.dot(weight, before)) / doublings)]
+    def gains(weight: Array) -> list[float]:
+        return [float((1 - np.dot(weight, after) / np.dot(weight, losses)) / doublings) for losses in before]
 
-    rows = len(before)
     with np.errstate(divide="ignore", invalid="ignore"):  # a loss of zero has no shares
-        return figure(gain(np.ones(rows))[0], resampled(gain, rows, n=n, seed=seed)[:, 0], level)
+        draws = resampled(gains, len(after), blocks, n=n, seed=seed)
+        value = float(np.mean(gains(np.ones(len(after)))))
+    return figure(value, draws.ravel(), level)
+
+
+def _part(work: Context, train: pd.DataFrame, order: NDArray[np.intp], share: float) -> pd.DataFrame:
+    """Return the beginning of an order, and a first row of each class that is not in it."""
+    chosen = order[: max(1, int(len(train) * share))]
+    if work.n_classes > 1:
+        codes = work.target(train)[order]
+        first = [int(np.flatnonzero(codes == code)[0]) for code in np.unique(codes)]
+        chosen = np.union1d(chosen, order[first])
+    return train.iloc[np.sort(chosen)]
+
+
+def _fitted(work: Context, chosen: str, part: pd.DataFrame, *, whole: bool) -> Any:
+    if whole:
+        return load_model(work.project / "models" / "model.skops")
+    candidate = work.params.training.candidates[chosen]
+    return fit(build(chosen, candidate, work.schema, work.task, work.params.seed), part, work.schema)
 
 
 if __name__ == "__main__":

@@ -9,11 +9,13 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from stages.data.blocks import Blocks
 from stages.metric_names import OFFLINE
 
 Array = NDArray[np.float64]
 Figure = dict[str, float | None]
 TINY = 1e-15
+MIN_BLOCKS = 5
 
 
 def constant_prediction(task: str, target: Array, n_classes: int) -> Array:
@@ -49,12 +51,20 @@ class Scorer:
         Probabilities, or values.
     constant : array of shape (n_classes,) or (1,)
         `constant_prediction` of the training rows, which skills are measured against.
+    blocks : array of shape (n,), optional
+        Which rows hang together; see `stages.data.blocks`.
     """
 
     task: str
     target: Array
     prediction: Array
     constant: Array
+    blocks: Blocks | None = None
+
+    @property
+    def rows(self) -> tuple[int, Blocks | None]:
+        """How many rows there are, and which hang together: what `resampled` wants."""
+        return len(self.target), self.blocks
 
     def score(self, names: Sequence[str], weight: Array | None = None) -> dict[str, float]:
         """Return the named metrics; NaN where one is not defined, as a ROC AUC with one class."""
@@ -107,18 +117,40 @@ def bootstrap(scorer: Scorer, names: Sequence[str], *, n: int, level: float, see
     Resamples in which a metric is not defined (a class is absent) are left out of its interval.
     """
     values = scorer.score(names)
-    draws = resampled(lambda weight: list(scorer.score(names, weight).values()), len(scorer.target), n=n, seed=seed)
+    draws = resampled(lambda weight: list(scorer.score(names, weight).values()), *scorer.rows, n=n, seed=seed)
     return {name: figure(values[name], draws[:, i], level) for i, name in enumerate(names)}
 
 
-def resampled(statistic: Callable[[Array], Sequence[float]], rows: int, *, n: int, seed: int) -> Array:
-    """Return ``n`` bootstrap draws of a weighted statistic, (n, statistics)."""
+def resampled(
+    statistic: Callable[[Array], Sequence[float]], rows: int, blocks: Blocks | None, *, n: int, seed: int
+) -> Array:
+    """Return ``n`` bootstrap draws of a weighted statistic of some rows, (n, statistics).
+
+    Whole blocks are drawn (Davison & Hinkley 1997, ch. 2.4), rows where there are none. All NaN with fewer than five
+    blocks, as so few do not tell how much they vary.
+    """
+    drawn = np.arange(rows) if blocks is None else blocks
+    count = int(drawn.max()) + 1
+    if blocks is not None and count < MIN_BLOCKS:
+        return np.full((n, len(statistic(np.ones(rows)))), np.nan)
     random = np.random.default_rng(seed)
     draws = []
     for _ in range(n):
-        counts = np.bincount(random.integers(0, rows, rows), minlength=rows)
-        draws.append(statistic(counts.astype(float)))
+        times = np.bincount(random.integers(0, count, count), minlength=count)
+        draws.append(statistic(times[drawn].astype(float)))
     return np.asarray(draws, dtype=float)
+
+
+def standard_error(influence: Array, blocks: Blocks | None) -> float:
+    """Return the standard error of a mean from each row's influence on it, (n,), robust to blocks.
+
+    The root of the sum of the squared sums of the blocks, over n (Liang & Zeger 1986); the textbook's for no blocks.
+    """
+    sums = influence if blocks is None else np.bincount(blocks, weights=influence)
+    count = int(np.count_nonzero(np.bincount(blocks))) if blocks is not None else len(influence)
+    if count < 2:
+        return float("nan")
+    return float(np.sqrt(np.sum(sums**2) * count / (count - 1)) / len(influence))
 
 
 def figure(value: float, draws: Array, level: float) -> Figure:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from stages.metric_names import larger_is_better
@@ -53,6 +54,6 @@ def frontier(candidates: Mapping[str, Scores], names: list[str], task: str) -> l
 
 
 def _signed(value: float | None, metric: str, task: str) -> float:
-    if value is None:
+    if value is None or math.isnan(value):
         return float("-inf")
     return value if larger_is_better(task, metric) else -value

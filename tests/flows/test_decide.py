@@ -25,7 +25,8 @@ MISSED = {"metric": "roc_auc", "value": 0.66, "bound": 0.7, "side": "at_least"}
 EVIDENCE: dict[str, Any] = {
     "more": {"data.collect.end": "2013-03-01"},
     "more_rows": 20_000,
-    "rows": 27_000,
+    "rows": 20_000,
+    "pilot_rows": 8_000,
     "include_pilot": {"data.collect.end": "2013-03-01"},
     "unused_groups": ["recent"],
     "chosen": "boosting",
@@ -80,10 +81,18 @@ def situation(stage: str, *, fires: tuple[str, ...] = (), **changed: Any) -> Sit
         (
             "training",
             ("requirements_missed",),
-            "data",
-            "features_too_weak",
-            {"data.collect.features": ["schedule", "weather", "plane", "recent"]},
+            "training",
+            "next_candidate",
+            {"training.use": ["shallow_boosting", "boosting"]},
         ),
+        (
+            "deployment",
+            ("serving_missed", "shift"),
+            "training",
+            "too_large_or_slow",
+            {"training.use": ["shallow_boosting"]},
+        ),
+        ("training", ("serving_missed",), "training", "too_large", {"training.use": ["shallow_boosting"]}),
         ("deployment", ("tests_fail",), "training", "tests_fail", {"training.use": ["shallow_boosting"]}),
         ("deployment", ("pilot_fails", "shift"), "data", "shift", EVIDENCE["include_pilot"]),
         (
@@ -93,7 +102,7 @@ def situation(stage: str, *, fires: tuple[str, ...] = (), **changed: Any) -> Sit
             "hard_slices",
             {"data.hard_slices": [{"column": "origin", "value": "EWR", "weight": 2.0}]},
         ),
-        ("deployment", ("pilot_fails",), "training", "pilot_fails", {"training.use": ["shallow_boosting", "boosting"]}),
+        ("deployment", ("pilot_fails",), "training", "pilot_fails", {"training.use": ["shallow_boosting"]}),
     ],
 )
 def test_each_live_row_is_taken_for_its_signals(
@@ -106,6 +115,32 @@ def test_each_live_row_is_taken_for_its_signals(
 def test_a_missed_requirement_is_what_makes_a_diagnosis_matter() -> None:
     move = decide(situation("training", fires=("overfitting", "curve_falling")))
     assert (move.to, move.row) == ("deployment", FORWARD)
+
+
+def test_features_come_when_the_ladder_is_spent() -> None:
+    ladder = {"training.use": list(VALUES["training"]["candidates"])}
+    move = decide(situation("training", fires=("requirements_missed",), patch=ladder))
+    assert (move.to, move.row) == ("data", "features_too_weak")
+    assert move.patch == {"data.collect.features": ["schedule", "weather", "plane", "recent"]}
+
+
+def test_a_candidate_that_failed_does_not_come_back_until_the_data_change() -> None:
+    now = situation("deployment", fires=("pilot_fails",), patch={"training.use": ["shallow_boosting"]})
+    signals = {
+        name: found.model_copy(update={"evidence": {**found.evidence, "chosen": "shallow_boosting"}})
+        for name, found in now.signals.items()
+    }
+    failed = Past("deployment", "pilot_fails", 0.5, "training", "boosting")
+    now = replace(now, signals=signals, history=(failed,))
+    assert decide(now).patch == {"training.use": ["logistic"]}
+    for name, found in signals.items():
+        signals[name] = found.model_copy(update={"evidence": {**found.evidence, "chosen": "logistic"}})
+    used = {"training.use": ["logistic"]}
+    twice = (failed, Past("deployment", "pilot_fails", 0.4, "training", "shallow_boosting"))
+    now = replace(situation("deployment", fires=("pilot_fails",), patch=used), signals=signals, history=twice)
+    assert decide(now).patch == {"training.use": ["deep_boosting"]}
+    moved = (*twice, Past("deployment", "shift", 0.4, "data", "logistic"))
+    assert decide(replace(now, history=moved)).patch == {"training.use": ["shallow_boosting"]}
 
 
 def test_expectations_quarantine_first_and_planning_when_that_was_done() -> None:
@@ -145,6 +180,8 @@ def test_more_labels_than_the_budget_are_never_collected() -> None:
         patch={"planning.budgets.labels": 30_000},
     )
     assert decide(now).row == "overfitting_curve_flat"
+    shift = situation("deployment", fires=("pilot_fails", "shift"), patch={"planning.budgets.labels": 30_000})
+    assert decide(shift).row == "pilot_fails"
 
 
 def test_a_person_wins_and_is_refused_when_nothing_changes() -> None:

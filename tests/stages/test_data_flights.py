@@ -32,6 +32,14 @@ def test_january_is_as_published(january: Collected) -> None:
     assert january.window["scheduled"].max() < january.pilot["scheduled"].min()
 
 
+def test_a_day_of_the_schedule_is_a_local_day(january: Collected) -> None:
+    assert str(january.window["scheduled"].dtype) == "datetime64[us, America/New_York]"
+    days = january.window["scheduled"].dt.date.astype("str")
+    assert (days.min(), days.max(), days.nunique()) == ("2013-01-01", "2013-01-31", 31)
+    assert (january.window["scheduled"].dt.hour == january.window["hour"]).all()
+    assert january.pilot["scheduled"].dt.date.astype("str").min() == "2013-02-01"
+
+
 def test_no_feature_tells_what_happened_to_the_flight_itself(january: Collected) -> None:
     own = {"dep_time", "dep_delay", "air_time", "arr_time", "arr_delay", "tailnum", "flight"}
     assert not own & set(january.window.columns)

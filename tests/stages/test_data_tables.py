@@ -12,6 +12,7 @@ from stages.data.sources import Collected
 from stages.data.sources.table import Table
 from stages.errors import DataError
 from stages.params import Collect, TableSource, check_params
+from stages.planning.rule import rule_columns
 
 GOOD = "x,colour,y\n" + "".join(f"{i},{'red' if i % 3 else 'blue'},{i % 2}\n" for i in range(40))
 
@@ -49,7 +50,10 @@ BAD: dict[str, tuple[str | bytes, dict[str, Any], str]] = {
     "many classes": ("x,y\n" + "".join(f"{i},{i // 2}\n" for i in range(400)), {}, "200 different.*: regression"),
     "text target": (GOOD, {"target": "colour", "task": "regression"}, "target is text.*: classification"),
     "text in numbers": (with_cell(5, "tall"), {}, r"row 5 column 'x': 1 of 40 cells.*'tall'.*drop"),
-    "all missing": ("x,z,y\n" + "1,?,0\n2,NA,1\n" * 9, {}, "column 'z': all values are missing"),
+    "all missing": ("x,z,y\n" + "1,null,0\n2,NA,1\n" * 9, {}, "column 'z': all values are missing"),
+    "text among markers": (with_cell(5, "tall").replace("\n7,", "\n?,"), {}, "row 5 column 'x': 1 of 40 cells"),
+    "marker for a target": ("x,y\n1,?\n2,NA\n", {}, r"column 'y': the target is always \?"),
+    "marker for a time": ("t,x,y\n" + "2020-01-01,1,0\n-,2,1\n" * 9, {"time": "t"}, "row 3.*9 times are missing"),
     "infinite": (with_cell(9, "inf"), {}, "row 9 column 'x': holds an infinite value"),
     "ragged short": (GOOD + "5,red\n", {}, "row 42: has 2 fields; expected 3"),
     "ragged long": (GOOD + "5,red,1,1\n", {}, "row 42: has 4 fields; expected 3"),
@@ -69,7 +73,8 @@ BAD: dict[str, tuple[str | bytes, dict[str, Any], str]] = {
     ),
     "no date": ("t,x,y\n" + "2020-01-01,1,0\n31/12/2020,2,1\n" * 9, {"time": "t"}, "row 3.*'31/12/2020' is not a time"),
     "time missing": ("t,x,y\n" + "2020-01-01,1,0\n,2,1\n" * 9, {"time": "t"}, "row 3.*9 times are missing"),
-    "group missing": ("g,x,y\n" + "a,1,0\n?,2,1\n" * 9, {"group": "g"}, "row 3.*9 groups are missing"),
+    "group missing": ("g,x,y\n" + "a,1,0\n,2,1\n" * 9, {"group": "g"}, "row 3.*9 groups are missing"),
+    "marker for a group": ("g,x,y\n" + "7,1,0\n?,2,1\n" * 9, {"group": "g"}, "row 3.*9 groups are missing"),
     "one group": ("g,x,y\n" + "a,1,0\na,2,1\n" * 9, {"group": "g"}, "1 groups in column 'g' cannot make 2 parts"),
     "no feature": ("id,y\n" + "".join(f"n{i},{i % 2}\n" for i in range(9)), {}, "no column is left.*left out: id"),
     "unknown feature": (GOOD, {"collect": {"features": ["x", "q"]}}, "unknown feature q.*x, colour"),
@@ -93,12 +98,51 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         Table(tmp_path, settings, "classification").collect(Collect.model_validate({}), seed=0)
 
 
-@pytest.mark.parametrize("marker", ["", "NA", "?", "-", "n/a", "null", " NaN "])
-def test_missing_markers_are_missing(tmp_path: Path, marker: str) -> None:
+def missing(found: Collected, column: str) -> int:
+    return int(pd.concat([found.window, found.pilot])[column].isna().sum())
+
+
+@pytest.mark.parametrize("marker", ["", "NA", "?", "-", "n/a", "null", " NaN ", "None", ".", "--"])
+def test_missing_markers_are_missing_among_numbers(tmp_path: Path, marker: str) -> None:
     found = collect(tmp_path, with_cell(5, marker))
-    both = pd.concat([found.window, found.pilot])
     assert found.schema["features"]["x"] == "number"
-    assert both["x"].isna().sum() == 1
+    assert missing(found, "x") == 1
+    labels = collect(tmp_path, with_cell(5, marker, column=2))
+    assert labels.schema["classes"] == [0, 1]
+    assert missing(labels, "y") == 1
+    assert missing(collect(tmp_path, with_cell(5, marker, column=2), "regression"), "y") == 1
+
+
+@pytest.mark.parametrize(("marker", "is_missing"), [("", 1), ("n/a", 1), ("NULL", 1), ("none", 0), ("-", 0), ("?", 0)])
+def test_among_categories_a_marker_is_one_of_them(tmp_path: Path, marker: str, is_missing: int) -> None:
+    found = collect(tmp_path, with_cell(5, marker, column=1))
+    assert missing(found, "colour") == is_missing
+    both = pd.concat([found.window, found.pilot])["colour"].dropna()
+    assert set(both) == {"red", "blue"} | ({marker} if not is_missing else set())
+
+
+def test_a_column_of_markers_alone_is_a_category(tmp_path: Path) -> None:
+    found = collect(tmp_path, "x,z,y\n" + "1,?,0\n2,?,1\n" * 9)
+    assert found.schema["features"] == {"x": "number", "z": "category"}
+
+
+def test_dates_with_markers_are_dates(tmp_path: Path) -> None:
+    found = collect(tmp_path, "day,y\n" + "2020-01-01,0\n2020-01-02,1\n?,1\n" * 9)
+    assert found.schema["features"] == {"day": "number"}
+    assert missing(found, "day") == 9
+
+
+@pytest.mark.parametrize("classes", [["none", "mild", "severe"], ["+", "-"], ["?", "."], ["None", "1a"]])
+def test_no_class_is_taken_for_missing(tmp_path: Path, classes: list[str]) -> None:
+    rows = "".join(f"{i},{classes[i % len(classes)]}\n" for i in range(60))
+    found = collect(tmp_path, "x,y\n" + rows)
+    assert found.schema["classes"] == sorted(classes)
+    assert missing(found, "y") == 0
+    (tmp_path / "t.csv").write_text("x,y\n" + rows)
+    own = profile(tmp_path / "t.csv", "y", None, None, None)
+    assert own["task"] == "classification"
+    expected = [item["kwargs"] for item in own["suite"]["expectations"] if item["type"].endswith("be_in_set")]
+    assert {"column": "y", "value_set": sorted(classes)} in expected
 
 
 def test_columns_are_read_as_meant(tmp_path: Path) -> None:
@@ -159,6 +203,54 @@ def test_more_rows_keep_the_rows_there_were(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(few.pilot, everything.pilot)
 
 
+def grouped(rows: int) -> str:
+    """Return a table of 17 groups in the order of a time, with a row number as feature."""
+    lines = (f"2020-01-{i % 28 + 1:02d},g{i % 17},{i},{'red' if i % 3 else 'blue'},{i % 2}\n" for i in range(rows))
+    return "t,g,x,colour,y\n" + "".join(lines)
+
+
+@pytest.mark.parametrize("keys", [{}, {"time": "t"}, {"group": "g"}, {"time": "t", "group": "g"}])
+@pytest.mark.parametrize("share", [0.2, 0.5])
+def test_the_first_look_is_the_window(tmp_path: Path, keys: dict[str, str], share: float) -> None:
+    found = collect(tmp_path, grouped(400), collect={"pilot_share": share}, **keys)
+    settings = TableSource.model_validate({"kind": "table", "path": "t.csv", "target": "y", **keys})
+    asked = Collect.model_validate({"pilot_share": share, "rows": 50, "features": ["colour"]})
+    looked, schema = Table(tmp_path, settings, "classification").first_look(asked, seed=1)
+    pd.testing.assert_frame_equal(looked, found.window)
+    assert schema["features"] == found.schema["features"], "every feature, also those not collected yet"
+    assert not set(looked["x"]) & set(found.pilot["x"])
+
+
+def test_the_first_look_at_a_large_table_is_a_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stages.data.sources.table.FIRST_LOOK_ROWS", 100)
+    found = collect(tmp_path, grouped(400), time="t")
+    settings = TableSource.model_validate({"kind": "table", "path": "t.csv", "target": "y", "time": "t"})
+    looked, _ = Table(tmp_path, settings, "classification").first_look(Collect.model_validate({}), seed=1)
+    assert len(looked) == 100
+    assert set(looked["x"]) < set(found.window["x"])
+    assert looked["t"].is_monotonic_increasing
+
+
+def test_a_rule_is_chosen_on_groups_it_has_not_seen() -> None:
+    random = np.random.default_rng(0)
+    truth = np.repeat(random.permutation(np.arange(20) % 2), 30)
+    frame = pd.DataFrame({"g": np.repeat([f"g{i}" for i in range(20)], 30), "y": truth})
+    # "who" gives the group away, which says all about rows of the same group and nothing about those of others.
+    frame["who"] = frame["g"]
+    frame["hint"] = np.where(random.random(len(frame)) < 0.8, frame["y"], 1 - frame["y"]).astype("str")
+    schema: dict[str, Any] = {
+        "target": "y",
+        "time": None,
+        "group": "g",
+        "classes": [0, 1],
+        "features": {"who": "", "hint": ""},
+    }
+    assert rule_columns([], frame, schema, seed=0) == ["hint"]
+    assert rule_columns([], frame, {**schema, "group": None}, seed=0) == ["who"]
+    one = frame[frame["g"].isin(["g0"])].reset_index(drop=True)
+    assert rule_columns([], one, schema, seed=0)[0] in schema["features"], "one group is no reason to stop"
+
+
 @pytest.mark.parametrize(
     ("target", "task"),
     [
@@ -170,6 +262,9 @@ def test_more_rows_keep_the_rows_there_were(tmp_path: Path) -> None:
         (np.linspace(0, 1, 100).tolist(), "regression"),
         (list(range(100)), "regression"),
         ([*map(str, range(99)), "?", "tall"], "regression"),
+        ([*map(str, range(99)), *["?"] * 20, "tall"], "regression"),
+        (["none", "mild", "severe"] * 30, "classification"),
+        (["+", "-"] * 30, "classification"),
     ],
 )
 def test_the_task_is_guessed(target: list[Any], task: str) -> None:

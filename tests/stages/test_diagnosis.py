@@ -14,13 +14,14 @@ from flows import patching
 from flows.init import init
 from stages.context import Context
 from stages.data import collect, split, validate
-from stages.deployment import behaviour, gate, pilot, release, serving, slices
-from stages.deployment.shift import hanley_mcneil, rate_change, shifted_features, two_sample_auc
+from stages.deployment import behaviour, gate, pilot, refit, release, serving, slices
+from stages.deployment.shift import rate_change, shifted_features, two_sample_auc
 from stages.errors import DataError, ParamsError, ProjectError
 from stages.files import read_json, write_json
 from stages.planning import charter, feasibility
 from stages.signals import Signal, read_signals
 from stages.training import baselines, diagnose, evaluate, fit, learning_curve
+from stages.training.metrics import standard_error
 from tests.conftest import bundled_table
 
 Make = Callable[..., Path]
@@ -30,7 +31,7 @@ BOOSTING = {"estimator": "sklearn.ensemble.HistGradientBoostingClassifier", "par
 TREE = {"estimator": "sklearn.tree.DecisionTreeClassifier", "params": {}}
 FEW_DRAWS = {"training.bootstrap.n": 50}
 TRAINING = (baselines, fit, evaluate, learning_curve, diagnose)
-DEPLOYMENT = (behaviour, serving, slices, pilot, gate)
+DEPLOYMENT = (refit, behaviour, serving, slices, pilot, gate)
 
 
 def prepare(folder: Path, frame: pd.DataFrame) -> Path:
@@ -80,7 +81,7 @@ def test_a_sound_model_passes(make: Make) -> None:
     for name in ("bug_suspected", "underfitting", "requirements_missed", "requirements_trade_off"):
         assert signals[name].fires is False
     found = deploy(project)
-    assert set(found) == {"tests_fail", "pilot_fails", "shift", "hard_slices"}
+    assert set(found) == {"tests_fail", "serving_missed", "pilot_fails", "shift", "hard_slices"}
     assert found["pilot_fails"].fires is False and found["tests_fail"].fires is False
     assert found["shift"].fires is not True
     assert read_json(project / "release" / "candidate.json")["meets"] is True
@@ -146,9 +147,12 @@ def test_requirements_at_odds(make: Make) -> None:
 def test_the_gain_is_that_of_one_doubling() -> None:
     before = np.random.default_rng(0).exponential(size=200)
     options: dict[str, Any] = {"n": 50, "level": 0.95, "seed": 0}
-    assert learning_curve.doubling_gain(before, before * 0.9, 0.5, **options)["value"] == pytest.approx(0.1)
-    assert learning_curve.doubling_gain(before, before * 0.9, 0.25, **options)["value"] == pytest.approx(0.05)
-    assert learning_curve.doubling_gain(before, before, 0.5, **options) == {"value": 0.0, "low": 0.0, "high": 0.0}
+    gain = learning_curve.doubling_gain
+    assert gain([before], before * 0.9, 0.5, None, **options)["value"] == pytest.approx(0.1)
+    assert gain([before], before * 0.9, 0.25, None, **options)["value"] == pytest.approx(0.05)
+    assert gain([before], before, 0.5, None, **options) == {"value": 0.0, "low": 0.0, "high": 0.0}
+    spread = gain([before, before * 1.1], before, 0.5, None, **options)
+    assert spread["low"] == pytest.approx(0.0) and spread["high"] == pytest.approx(1 - 1 / 1.1)
 
 
 def test_a_regression_passes_through_all_steps(make: Make) -> None:
@@ -167,6 +171,7 @@ def test_a_regression_passes_through_all_steps(make: Make) -> None:
 def test_cases_must_stay_right(make: Make, name: str) -> None:
     project = make(name, FEW_DRAWS)
     train(project)
+    refit.run(project)
     work = Context(project)
     cases = work.split("train").head(20)[[*work.schema["features"], "target"]]
     if work.task == "classification":
@@ -197,6 +202,7 @@ def test_behaviour_is_held_to_its_tests(make: Make) -> None:
     ]
     project = make("breast_cancer", {"deployment.tests": tests} | only(**LOGISTIC))
     train(project)
+    refit.run(project)
     behaviour.run(project)
     found = read_json(project / "release" / "behaviour.json")
     benign_last = Context(project).schema["classes"][-1] == "benign"
@@ -243,7 +249,8 @@ def test_a_rare_class_passes_through_all_steps(tmp_path: Path) -> None:
 def shifting(tmp_path: Path) -> Context:
     """What the shift needs: a schema and params."""
     features = {"a": "number", "b": "number", "c": "category"}
-    write_json(tmp_path / "data" / "schema.json", {"features": features, "target": "y", "classes": [0, 1]})
+    schema = {"features": features, "target": "y", "classes": None, "time": None, "group": None}
+    write_json(tmp_path / "data" / "schema.json", schema)
     source = Path(__file__).parents[2] / "params.yaml"
     shutil.copyfile(source, tmp_path / "params.yaml")
     return Context(tmp_path)
@@ -257,7 +264,7 @@ def rows(n: int, seed: int) -> pd.DataFrame:
 
 def shift_signal(work: Context, before: pd.DataFrame, after: pd.DataFrame, rate: dict[str, float]) -> Signal:
     found = {
-        "two_sample_auc": two_sample_auc(work, before, after, 0.95),
+        "two_sample_auc": two_sample_auc(work, before, after),
         "rate_change": rate,
         "features": shifted_features(work, before, after),
     }
@@ -296,33 +303,86 @@ def test_a_moved_target_is_told(shifting: Context, moved: float, fires: bool) ->
     random = np.random.default_rng(0)
     before, after = random.normal(size=2000), random.normal(size=1000)
     after += moved - after.mean() + before.mean()
-    found = rate_change(before * 3 + 7, after * 3 + 7, 0.95)
+    found = rate_change(shifting, pd.DataFrame({"y": before * 3 + 7}), pd.DataFrame({"y": after * 3 + 7}))
     assert found["value"] == pytest.approx(moved, abs=0.03)
     assert found["high"] - found["low"] == pytest.approx(2 * 1.96 * (1 / 2000 + 1 / 1000) ** 0.5, rel=0.05)
-    assert shift_signal(shifting, rows(600, 0), rows(600, 1), found).fires is fires
+    signal = shift_signal(shifting, rows(600, 0), rows(600, 1), found)
+    assert signal.fires is fires
+    if fires:
+        assert (signal.low or 0) > (signal.threshold or 0) == 0.2
 
 
-def test_the_rate_of_a_constant_target_does_not_move() -> None:
-    assert rate_change(np.ones(9), np.ones(5), 0.95) == {"value": 0.0, "low": 0.0, "high": 0.0}
+def test_the_rate_of_a_constant_target_does_not_move(shifting: Context) -> None:
+    found = rate_change(shifting, pd.DataFrame({"y": np.ones(9)}), pd.DataFrame({"y": np.ones(5)}))
+    assert found == {"value": 0.0, "low": 0.0, "high": 0.0, "class": None}
 
 
-def test_the_error_of_an_auc_is_that_of_simulation() -> None:
-    random = np.random.default_rng(0)
-    ones, zeros = random.normal(0.8, 1, (2000, 40)), random.normal(0, 1, (2000, 60))
-    simulated = [(one[:, None] > zero).mean() for one, zero in zip(ones, zeros, strict=True)]
-    assert hanley_mcneil(float(np.mean(simulated)), 40, 60) == pytest.approx(np.std(simulated), rel=0.1)
+def test_moved_shares_of_three_classes_are_told(shifting: Context) -> None:
+    """Their mean code stays where it is."""
+    shifting.schema["classes"] = ["low", "middle", "high"]
+    before, after = (pd.DataFrame({"y": np.repeat([0.0, 1.0, 2.0], n)}) for n in ([200, 200, 200], [300, 0, 300]))
+    found = rate_change(shifting, before, after)
+    assert found["class"] == "middle"
+    assert found["high"] < -0.2
+
+
+def days(seeds: range) -> pd.DataFrame:
+    """Days of 60 rows whose numbers hang together by day, as a day's weather does."""
+    frames = []
+    for seed in seeds:
+        random = np.random.default_rng(seed)
+        day = rows(60, seed)
+        day[["a", "b"]] += random.normal(size=2) * 3
+        start = pd.Timestamp("2020-01-01", tz="UTC") + pd.Timedelta(days=seed)
+        frames.append(day.assign(at=start + pd.to_timedelta(np.arange(60), unit="min"), y=random.normal() + day["a"]))
+    return pd.concat(frames, ignore_index=True).fillna({"y": 0.0})
+
+
+def test_days_of_one_kind_are_not_told_apart_by_their_weather(shifting: Context) -> None:
+    shifting.schema["time"] = "at"
+    false_alarms = 0
+    for start in range(0, 200, 40):
+        before, after = days(range(start, start + 20)), days(range(start + 20, start + 40))
+        moved = rate_change(shifting, before, after)
+        false_alarms += shift_signal(shifting, before, after, moved).fires is True
+    assert false_alarms <= 1
+    few = days(range(2))
+    assert (
+        two_sample_auc(shifting, few.head(60), few.tail(60))["value"] is not None
+    )  # slices of the day are blocks then
+
+
+def even(member: Any) -> Any:
+    """Return the losses of a slice's own mean: one a row, in every slice."""
+    return np.ones(len(member))
 
 
 def test_a_planted_hard_slice_is_found() -> None:
     random = np.random.default_rng(0)
     frame = pd.DataFrame({"city": random.choice(list("abcdef"), 6000), "age": random.uniform(0, 90, 6000)})
-    losses = random.exponential(size=6000) * np.where(frame["city"] == "c", 2.0, 1.0)
-    found = slices.judge(frame, losses, ["city", "age"], 200, 0.95)
+    losses = random.exponential(size=6000) * np.where(frame["city"] == "c", 2.0, 0.8)
+    found = slices.judge(frame, losses, even, ["city", "age"], 200, 0.95, None)
     assert len(found) == 6 + 5
     assert [item["value"] for item in found if item["low"] > 0.25] == ["c"]
-    assert found[0]["excess"] == pytest.approx(2 / (7 / 6) - 1, abs=0.1)
+    assert found[0]["excess"] == pytest.approx(1.0, abs=0.1)
     assert [item["binned"] for item in found if item["column"] == "age"] == [True] * 5
-    assert slices.judge(frame, losses, ["city", "age"], 5000, 0.95) == []
+    assert slices.judge(frame, losses, even, ["city", "age"], 5000, 0.95, None) == []
+
+
+def test_a_toss_up_is_not_a_hard_slice() -> None:
+    """The true probabilities cannot be bettered, however large the loss is where they are near a half."""
+    random = np.random.default_rng(0)
+    chance = np.where(np.arange(8000) % 2, 0.45, 0.05)
+    truth = (random.random(8000) < chance).astype(float)
+    losses = -np.log(np.where(truth == 1, chance, 1 - chance))
+
+    def own(member: Any) -> Any:
+        share = truth[member].mean()
+        return -np.log(np.where(truth[member] == 1, share, 1 - share))
+
+    found = slices.judge(pd.DataFrame({"kind": np.arange(8000) % 2}), losses, own, ["kind"], 100, 0.95, None)
+    assert len(found) == 2
+    assert all(abs(item["excess"]) < 0.01 and item["low"] <= 0 for item in found)
 
 
 def test_random_slices_keep_quiet() -> None:
@@ -331,11 +391,26 @@ def test_random_slices_keep_quiet() -> None:
     for seed in range(100):
         random = np.random.default_rng(seed)
         frame = pd.DataFrame({"one": random.integers(0, 8, 2000), "two": random.choice(list("abcdefghij"), 2000)})
-        found = slices.judge(frame, random.exponential(size=2000), ["one", "two"], 100, 0.95)
+        losses = random.exponential(size=2000)
+        found = slices.judge(frame, losses, even, ["one", "two"], 100, 0.95, None)
         assert len(found) == 18
         assert not any(item["low"] > 0.25 for item in found)
         alarms += found[0]["low"] > 0
     assert alarms <= 10
+
+
+def test_the_error_of_a_mean_knows_blocks() -> None:
+    """Simulated: twenty days whose means differ, forty rows each."""
+    random = np.random.default_rng(0)
+    blocks = np.repeat(np.arange(20), 40)
+    means, errors = [], []
+    for _ in range(400):
+        values = random.normal(size=800) + random.normal(size=20)[blocks]
+        means.append(values.mean())
+        errors.append(standard_error(values - values.mean(), blocks))
+    assert np.mean(errors) == pytest.approx(np.std(means), rel=0.1)
+    iid = random.normal(size=5000)
+    assert standard_error(iid - iid.mean(), None) == pytest.approx(1 / 5000**0.5, rel=0.05)
 
 
 def candidate(project: Path, model: bytes, *, meets: bool = True) -> Path:

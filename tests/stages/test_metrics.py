@@ -164,7 +164,7 @@ def test_the_interval_holds_the_value_and_follows_the_seed(task: str, names: lis
 
 def test_the_interval_of_a_mean_is_the_textbook_one() -> None:
     values = np.random.default_rng(0).normal(size=400)
-    draws = resampled(lambda weight: [float(weight @ values / weight.sum())], 400, n=4000, seed=0)
+    draws = resampled(lambda weight: [float(weight @ values / weight.sum())], 400, None, n=4000, seed=0)
     assert draws.shape == (4000, 1)
     assert draws.mean() == pytest.approx(values.mean(), abs=0.005)
     assert draws.std() == pytest.approx(values.std() / 20, rel=0.05)

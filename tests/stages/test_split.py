@@ -177,6 +177,20 @@ def validation(failing: int, table_level: bool = False) -> dict[str, Any]:
     return {"window": part, "pilot": {**part, "failing": 0}, "expectations": [row, whole]}
 
 
+@pytest.mark.parametrize(("part", "share"), [("pilot", 0.5), ("window", 0.06)])
+def test_the_worse_part_decides_about_expectations(part: str, share: float) -> None:
+    found = validation(0)
+    found["window"] |= {"rows": 1000}
+    found[part] |= {"failing": round(share * found[part]["rows"])}
+    source = {"kind": "table", "path": "t.csv", "target": "y"}
+    data = Data.model_validate({"source": source, "validate": {"on_fail": "quarantine", "max_quarantine": 0.05}})
+    signal = split.expectations_signal(found, data)
+    assert (signal.fires, signal.value) == (True, share)
+    assert f"of the {part} ({share:.2%}) are quarantined" in signal.says
+    assert signal.evidence["part"] == part
+    assert signal.evidence["shares"] == {"window": 0.0, "pilot": 0.0, part: share}
+
+
 @pytest.mark.parametrize(
     ("failing", "table_level", "on_fail", "fires"),
     [
@@ -193,5 +207,6 @@ def test_when_expectations_fire(failing: int, table_level: bool, on_fail: str, f
     data = Data.model_validate({"source": source, "validate": {"on_fail": on_fail, "max_quarantine": 0.05}})
     signal = split.expectations_signal(validation(failing, table_level), data)
     assert signal.fires is fires
-    assert signal.value == failing / 200
+    assert signal.value == failing / 100
+    assert signal.evidence["part"] == "window"
     assert signal.evidence["table_level"] == (["expect_table_row_count_to_be_between"] if table_level else [])

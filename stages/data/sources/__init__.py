@@ -53,8 +53,11 @@ class Source(Protocol):
         """Return the window, the pilot and the schema that ``data.collect`` asks for."""
         ...
 
-    def first_look(self, seed: int) -> tuple[pd.DataFrame, Schema]:
-        """Return some rows with every feature, to judge the plan before anything is collected."""
+    def first_look(self, collect: Collect, seed: int) -> tuple[pd.DataFrame, Schema]:
+        """Return some rows with every feature, to judge the plan before anything is collected.
+
+        None of them is in the pilot that ``collect`` asks for.
+        """
         ...
 
 

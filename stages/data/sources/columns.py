@@ -9,8 +9,10 @@ import pandas as pd
 
 from stages.errors import DataError
 
-# Compared in lower case, stripped.
-MISSING = ("", "na", "n/a", "nan", "null", "none", "?", "-", "--", "#n/a")
+# Compared in lower case, stripped. The first are missing everywhere. The others may be values (severity none, blood
+# group with a -), so they are missing only where the other cells are numbers or dates and they cannot be one.
+MISSING = ("", "na", "n/a", "nan", "null")
+MARKERS = ("none", "?", "-", "--", ".", "..", "#n/a")
 MOSTLY_NUMERIC = 0.9
 ISO_DATE = r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}.*)?"
 ZONE = r"(Z|[+-]\d{2}:?\d{2})$"
@@ -30,7 +32,26 @@ class Place:
 
 
 def as_text(raw: pd.Series) -> pd.Series:
-    """Return the cells as stripped text, missing markers as missing."""
+    """Return the cells as stripped text: empty ones as missing, and markers too where all others are numbers or dates.
+
+    Where others are text a marker stays what it may be, a category: a table whose "?" is no value gets one more of
+    them, which does no harm; a class taken for missing would be lost.
+    """
+    text = _cells(raw)
+    marked = is_marker(text)
+    others = text[~marked].dropna()
+    if not marked.any() or others.empty:
+        return text
+    measured = pd.to_numeric(others, errors="coerce").notna().all() or others.str.fullmatch(ISO_DATE).all()
+    return text.mask(marked) if measured else text
+
+
+def is_marker(text: pd.Series) -> pd.Series:
+    """Tell which cells of stripped text are written like a missing value without being empty."""
+    return text.str.lower().isin(MARKERS)
+
+
+def _cells(raw: pd.Series) -> pd.Series:
     text = raw.astype("str").str.strip()
     return text.mask(raw.isna() | text.str.lower().isin(MISSING))
 
@@ -47,7 +68,9 @@ def to_number(raw: pd.Series, name: str, place: Place) -> pd.Series | None:
         number = raw.astype("float64")
     else:
         number = pd.to_numeric(raw, errors="coerce").astype("float64")
-        words = as_text(raw[number.isna()]).dropna()
+        words = _cells(raw[number.isna()]).dropna()
+        if number.notna().any():
+            words = words[~is_marker(words)]
         bad = pd.Series(raw.index.isin(words.index))
         share = 1 - len(words) / max(1, len(words) + number.notna().sum())
         if len(words) and share < MOSTLY_NUMERIC:

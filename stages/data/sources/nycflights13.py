@@ -24,6 +24,7 @@ MAX_REPORT_AGE = pd.Timedelta(hours=3)
 RECENT_SECONDS = 3 * 3600
 # Flights this many days around the window still matter to it: the longest delay in the data is below one day.
 MARGIN = dt.timedelta(days=3)
+ZONE = "America/New_York"
 GROUPS: dict[str, dict[str, str]] = {
     "schedule": {
         "carrier": "category",
@@ -107,8 +108,8 @@ class Flights:
         }
         return Collected(window, pilot, schema)
 
-    def first_look(self, seed: int) -> tuple[pd.DataFrame, Schema]:
-        """Return the first month with every feature."""
+    def first_look(self, collect: Collect, seed: int) -> tuple[pd.DataFrame, Schema]:
+        """Return the first month with every feature, whatever is collected later."""
         month = Collect.model_validate({"start": DATA_START, "end": _next_month(DATA_START), "pilot_days": 1})
         window, _, schema = self.collect(month, seed)
         return window, schema
@@ -132,7 +133,8 @@ class Flights:
         frame = pd.DataFrame({name: wanted[name] for name in columns})
         numbers = [name for name, kind in columns.items() if kind == "number"]
         frame[numbers] = frame[numbers].astype("float64")
-        return frame.assign(scheduled=flights["scheduled"], late=late), days
+        # Computed in UTC, stored in local time: whoever cuts the column into days gets days as travellers know them.
+        return frame.assign(scheduled=flights["scheduled"].dt.tz_convert(ZONE), late=late), days
 
     def _weather(self, flights: pd.DataFrame) -> pd.DataFrame:
         """Return the last report of the origin at least ``lead_hours`` before the schedule, at most 3 h older."""

@@ -18,7 +18,6 @@ from stages.params import Collect, TableSource
 
 MAX_CLASSES = 50
 FIRST_LOOK_ROWS = 20_000
-FIRST_LOOK_SHARE = 0.8
 
 
 class Table:
@@ -53,9 +52,7 @@ class Table:
         by = By(self.time, self.group, self.target if self.task == "classification" else None)
         window, pilot = cut(frame, [1 - collect.pilot_share, collect.pilot_share], by, seed)
         available = len(window)
-        if collect.rows is not None and collect.rows < available:
-            chosen = np.random.default_rng(seed).permutation(available)[: collect.rows]
-            window = window.iloc[np.sort(chosen)].reset_index(drop=True)
+        window = _choice(window, collect.rows or available, seed)
         rest = available - len(window)
         schema |= {
             "window": {"start": None, "end": None, "rows": len(window)},
@@ -68,15 +65,10 @@ class Table:
             schema[name] |= {"start": str(part[self.time].min()), "end": str(part[self.time].max())}
         return Collected(window, pilot, schema)
 
-    def first_look(self, seed: int) -> tuple[pd.DataFrame, Schema]:
-        """Return at most 20,000 rows; with a time column the earliest part, so that the pilot stays unseen."""
-        frame, schema = self.load([])
-        if self.time is not None:
-            frame = frame.sort_values(self.time, kind="stable").head(max(1, int(FIRST_LOOK_SHARE * len(frame))))
-        if len(frame) > FIRST_LOOK_ROWS:
-            chosen = np.random.default_rng(seed).permutation(len(frame))[:FIRST_LOOK_ROWS]
-            frame = frame.iloc[np.sort(chosen)]
-        return frame.reset_index(drop=True), schema
+    def first_look(self, collect: Collect, seed: int) -> tuple[pd.DataFrame, Schema]:
+        """Return at most 20,000 rows of the largest window there can be, so that the pilot stays unseen."""
+        window, _, schema = self.collect(collect.model_copy(update={"rows": None, "features": []}), seed)
+        return _choice(window, FIRST_LOOK_ROWS, seed), schema
 
     def load(self, wanted: list[str]) -> tuple[pd.DataFrame, Schema]:
         """Return every row, with the features named (all, if none is), and the part of the schema known by then.
@@ -171,6 +163,14 @@ class Table:
                 (labels == once[0]).fillna(False),
             )
         return labels, sorted(counts.index.tolist())
+
+
+def _choice(frame: pd.DataFrame, rows: int, seed: int) -> pd.DataFrame:
+    """Return at most ``rows`` rows in their order, chosen by ``seed`` so that more rows include those of fewer."""
+    if rows >= len(frame):
+        return frame
+    chosen = np.random.default_rng(seed).permutation(len(frame))[:rows]
+    return frame.iloc[np.sort(chosen)].reset_index(drop=True)
 
 
 def _check_there(name: str, columns: list[str], where: str, path: str) -> None:

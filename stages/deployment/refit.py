@@ -1,0 +1,28 @@
+"""The release candidate: the chosen model fitted again on the whole window, the latest rows included.
+
+Training keeps the latest rows for its choices. Once a model is chosen, they are the rows most like those to come, and
+nothing is to be chosen any more; what this model is worth is told by the pilot, which it has not seen.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from stages.context import Context
+from stages.files import read_json
+from stages.step import main
+from stages.training.estimators import build, fit
+from stages.training.store import save_model
+
+
+def run(project: Path) -> None:
+    """Write ``release/model.skops``."""
+    work = Context(project)
+    chosen = str(read_json(project / "models" / "chosen.json")["name"])
+    candidate = work.params.training.candidates[chosen]
+    pipeline = build(chosen, candidate, work.schema, work.task, work.params.seed)
+    save_model(project / work.release_model, fit(pipeline, work.window(), work.schema))
+
+
+if __name__ == "__main__":
+    main(run)

@@ -1,0 +1,51 @@
+"""A model beside the constant, and on its own rows beside others: what later rows cost any model is taken out."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+
+from stages.training.metrics import Array, Figure, Scorer, figure, resampled
+
+
+def relative_gap(train: Scorer, valid: Scorer, n: int, level: float, seed: int) -> Figure:
+    """Return the share of the validation loss that is missing on the training rows, with an interval.
+
+    Both losses are taken relative to the constant's: later rows may be harder for any model, and a constant, which
+    cannot overfit, must have no gap. The two sets of rows are resampled independently, as they are different rows.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):  # a loss of zero has no shares
+        draws = [
+            resampled(partial(_relative_loss, scorer), *scorer.rows, n=n, seed=seed + offset)[:, 0]
+            for offset, scorer in enumerate((train, valid))
+        ]
+        value = 1 - (_relative_loss(train, _even(train))[0] / _relative_loss(valid, _even(valid))[0])
+        return figure(float(value), 1 - draws[0] / draws[1], level)
+
+
+def better_than_constant(scorer: Scorer, n: int, level: float, seed: int) -> dict[str, Figure]:
+    """Return by how much a model is better than the constant, by its loss and by a second metric, with intervals.
+
+    The loss is taken as a share of the constant's. The second metric is the ROC AUC over 0.5, or the mean absolute
+    error as a share: a model of other aims (balanced classes, the median) may lose by the loss and be no failure.
+    """
+    second = "roc_auc" if scorer.task == "classification" else "mae_skill"
+    names = ["log_loss_skill" if scorer.task == "classification" else "mse_skill", second]
+
+    def score(weight: Array) -> list[float]:
+        found = float(1 - _relative_loss(scorer, weight)[0])
+        other = scorer.score([second], weight)[second] - (0.5 if second == "roc_auc" else 0.0)
+        return [found, other]
+
+    with np.errstate(divide="ignore", invalid="ignore"):
+        draws, values = resampled(score, *scorer.rows, n=n, seed=seed), score(_even(scorer))
+    return {name: figure(values[at], draws[:, at], level) for at, name in enumerate(names)}
+
+
+def _relative_loss(scorer: Scorer, weight: Array) -> list[float]:
+    return [np.dot(weight, scorer.losses) / np.dot(weight, scorer.constant_losses)]
+
+
+def _even(scorer: Scorer) -> Array:
+    return np.ones(len(scorer.target))
