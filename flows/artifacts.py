@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,18 +13,22 @@ from flows.record import Iteration
 from flows.words import figure, interval, metric_line, verdict_word
 
 
-def publish_artifacts(iteration: Iteration, run: Sequence[Iteration]) -> None:
-    """Create the artifacts of one finished iteration; ``run`` holds every iteration of its run, itself included."""
+def publish_artifacts(project: str, iteration: Iteration, run: Sequence[Iteration]) -> None:
+    """Create the artifacts of one finished iteration; ``run`` holds every iteration of its run, itself included.
+
+    Their keys begin with the project's name: a server may serve several projects.
+    """
+    slug = re.sub(r"[^a-z0-9]+", "-", project.lower()).strip("-") or "project"
     create_table_artifact(
-        key=f"signals-{iteration.stage}",
+        key=f"{slug}-signals-{iteration.stage}",
         table=signal_rows(iteration.signals),
         description=f"Signals of iteration {iteration.iteration} ({iteration.stage}). {iteration.move['reason']}",
     )
     create_table_artifact(
-        key="iterations", table=[iteration_row(item) for item in run], description="One row an iteration."
+        key=f"{slug}-iterations", table=[iteration_row(item) for item in run], description="One row an iteration."
     )
     create_markdown_artifact(
-        key="loop-map",
+        key=f"{slug}-loop-map",
         markdown=f"## The loop and the path taken\n\n```\n{text_map(run)}\n```\n",
         description="The four stages, how often each was entered, and each way back with its count.",
     )

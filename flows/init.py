@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from importlib.resources import files
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from ruamel.yaml import YAML
 
 from flows.snapshots import git_identity
-from stages.errors import ProjectError
+from stages.errors import DataError, ProjectError
 from stages.files import write_json, write_text
 from stages.params import PARAMS_FILE, check_params
 
@@ -25,6 +28,7 @@ REGRESSION_PLOT = {
     "x: false_positive_rate, y: true_positive_rate": "x: quantile, y: residual",
     "ROC on the validation rows": "Residuals on the validation rows",
 }
+TRAIN_SHARE = 0.8 * 0.6  # without the pilot, and without validation and test rows
 HEADER = """\
 # Proposed by `loopwright init` from the table itself; read it, and set goal and requirements to what you need.
 # Every key is explained in docs/params.md. The loop edits this file when it goes back.
@@ -39,6 +43,7 @@ def init(
     task: str | None = None,
     time: str | None = None,
     group: str | None = None,
+    drop: Sequence[str] = (),
 ) -> Path:
     """Make the project ``folder`` around the table ``data``; all of it or nothing.
 
@@ -54,6 +59,8 @@ def init(
         Told from the target when not given.
     time, group : str, optional
         Columns that order the rows, or must not be torn apart by a split.
+    drop : sequence of str, optional
+        Columns never used as features.
 
     Returns
     -------
@@ -71,9 +78,8 @@ def init(
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ProjectError("is not empty", where=str(folder), expected="a new folder", todo="choose another name")
     with console.status(f"reading {data}"):
-        from stages.data.profile import profile
-
-        values, suite = _profiled(profile, data, target, task, time, group)
+        found = _profiled(data, target, task=task, time=time, group=group, drop=drop)
+    values, suite = found["params"], found["suite"]
     # With every default written out: DVC wants the keys that dvc.yaml names, and people see what they may turn.
     values = check_params(values).model_dump(mode="json", by_alias=True, exclude_none=True)
     try:
@@ -91,15 +97,43 @@ def init(
         draft.replace(folder)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
-    console.print(f"made {folder}: {values['planning']['task']} of {target!r}; requirements in {folder / PARAMS_FILE}")
-    console.print(f"next: loopwright run -C {folder}")
+    _tell(console, folder, target, values, found)
     return folder
 
 
-def _profiled(profile: Any, data: Path, *options: str | None) -> tuple[dict[str, Any], dict[str, Any]]:
-    task, time, group = options[1:]
-    found = profile(data, options[0], time, group, task)
-    return found["params"], found["suite"]
+def _profiled(data: Path, target: str, **options: Any) -> dict[str, Any]:
+    """Profile the table; errors name the options of the command, as there are no params yet."""
+    from stages.data.profile import profile
+
+    try:
+        return profile(data, target, **options)
+    except DataError as error:
+        where = re.sub(r"^params\.yaml: data\.source\.(\w+)$", r"--\1", error.where)
+        todo = re.sub(r"\bdata\.source\.(\w+)", r"--\1", error.todo)
+        todo = re.sub(r"set planning\.task: (\w+)", r"use --task \1", todo).replace("edit params.yaml", "correct it")
+        raise DataError(error.what, where=where, expected=error.expected, todo=todo) from None
+
+
+def _tell(console: Console, folder: Path, target: str, values: dict[str, Any], found: dict[str, Any]) -> None:
+    def say(text: str) -> None:
+        console.print(escape(text), soft_wrap=True)
+
+    say(f"made {folder}: {found['task']} of {target!r} from {found['rows']} rows, {found['columns']} features")
+    for name, why in found["dropped"].items():
+        say(f"  left out: {name or 'a column without name'}, {why}")
+    if found["unlabelled"]:
+        say(f"  {found['unlabelled']} rows have no {target!r}; they will fail the expectations")
+    wanted = ", ".join(
+        f"{name} {side.replace('_', ' ')} {bound[side]:g}"
+        for name, bound in values["planning"]["requirements"].items()
+        for side in ("at_least", "at_most")
+        if side in bound
+    )
+    say(f"  proposed requirements, yours to set in {folder / PARAMS_FILE}: {wanted}")
+    need, have = values["data"]["minimum"]["rows"], int(found["rows"] * TRAIN_SHARE)
+    if have < need:
+        say(f"  about {have} rows are left to train on, and data.minimum.rows asks for {need}: the run will stop there")
+    say(f"next: loopwright run -C {folder}")
 
 
 def _write(draft: Path, data: Path, values: dict[str, Any], suite: dict[str, Any]) -> None:

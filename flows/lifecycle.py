@@ -25,8 +25,8 @@ from flows.transitions import STAGES
 _session: ContextVar[Session] = ContextVar("session")
 
 
-@flow(name="lifecycle", flow_run_name="{project} from {start}", persist_result=False)
-def lifecycle(project: str = ".", start: str = "where it stands") -> list[int]:
+@flow(name="lifecycle", flow_run_name="{project} from {start}, run {run}", persist_result=False)
+def lifecycle(project: str = ".", start: str = "where it stands", run: str = "as recorded") -> list[int]:
     """Go round the loop until a release or an honest stop.
 
     Parameters
@@ -35,6 +35,8 @@ def lifecycle(project: str = ".", start: str = "where it stands") -> list[int]:
         Folder of the project.
     start : str
         Where the run takes up, for the name of the flow run.
+    run : str
+        Its id in the record, for the same.
 
     Returns
     -------
@@ -72,8 +74,8 @@ def run_with_prefect(session: Session) -> list[Iteration]:
     token = _session.set(session)
     try:
         entry = session.entry
-        start = entry.stage if isinstance(entry, Entry) else STAGES[0]
-        numbers = set(lifecycle(project=session.project.name, start=start))
+        start, run = (entry.stage, entry.run) if isinstance(entry, Entry) else (STAGES[0], "new")
+        numbers = set(lifecycle(project=session.project.name, start=start, run=run))
         return [item for item in read_record(session.project) if item.iteration in numbers]
     finally:
         _session.reset(token)
@@ -96,7 +98,7 @@ def _go_round(session: Session) -> list[Iteration]:
         worked: Worked = run_stage(title, entry.stage)["worked"]
         done = session.conclude(entry, worked)
         made.append(done)
-        publish_artifacts(done, [*earlier, done])
+        publish_artifacts(session.project.name, done, [*earlier, done])
         get_run_logger().info(
             "iteration %d: %s -> %s: %s", done.iteration, done.stage, done.move["to"], done.move["reason"]
         )

@@ -44,7 +44,7 @@ def ways_back(iterations: Sequence[Iteration]) -> list[WayBack]:
 
 def text_map(iterations: Sequence[Iteration]) -> str:
     """Draw the four stages in a line, and below them each way back that was taken, with its count."""
-    visits = Counter(item.stage for item in iterations)
+    visits = Counter(item.stage for item in iterations if item.steps)
     boxes = [f"[ {stage} ×{visits[stage]} ]" for stage in STAGES]
     end = str(iterations[-1].move["to"]) if iterations else ""
     line = " ──▶ ".join(boxes) + (f" ──▶ {END[end]}" if end in END else "")
@@ -62,7 +62,7 @@ def text_map(iterations: Sequence[Iteration]) -> str:
 
 def svg_map(iterations: Sequence[Iteration], title: str = "The loop, and the path taken") -> str:
     """Draw the map as a self-contained SVG; reads on light and dark pages."""
-    visits = Counter(item.stage for item in iterations)
+    visits = Counter(item.stage for item in iterations if item.steps)
     ways = ways_back(iterations)
     width = 2 * MARGIN + 5 * BOX_WIDTH + 4 * GAP
     height = TOP + BOX_HEIGHT + LANE * len(ways) + 44

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,18 @@ def metric_files(project: Path, steps: list[str]) -> list[str]:
         for metric in stages[step].get("metrics", []):
             files.append(metric if isinstance(metric, str) else next(iter(metric)))
     return files
+
+
+def first_reader(project: Path, keys: Iterable[str]) -> str | None:
+    """Return the first lifecycle stage with a DVC stage that depends on one of these params; None when none does."""
+    stages, steps = pipeline(project), steps_by_stage(project)
+
+    def reads(step: str) -> bool:
+        params = [name for name in stages[step].get("params", []) if isinstance(name, str)]
+        return any(f"{key}.".startswith(f"{name}.") or name.startswith(f"{key}.") for name in params for key in keys)
+
+    keys = list(keys)
+    return next((stage for stage in STAGES if any(reads(step) for step in steps[stage])), None)
 
 
 def output_hash(project: Path, output: str) -> str | None:

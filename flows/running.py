@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ def run(project: Path, *, quiet: bool = False, allow_dirty: bool = False, again:
     with open_session(project, show, allow_dirty=allow_dirty) as session:
         if isinstance(session.entry, Ended):
             last = session.entry.last
-            changed = session.engine.status() if not again else {"--again": []}
+            changed = _changed(session) if not again else ["--again"]
             if not changed:
                 show.note(f"nothing changed since iteration {last.iteration}, which {_ended(last)}")
                 show.note("next: loopwright back STAGE --because TEXT --set KEY=VALUE, or edit params.yaml")
@@ -73,6 +74,12 @@ def back(
     check_params(patching.patched(values, patch))
     if not because.strip():
         raise ParamsError("the reason is empty", where="--because", expected="a sentence for the record")
+    reader = pipeline.first_reader(project, patch)
+    if reader is None:
+        raise ParamsError(f"no step reads {', '.join(patch)}", where="--set", expected="params that dvc.yaml names")
+    if STAGES.index(reader) < STAGES.index(stage):
+        show.note(f"entering at {reader} already, which reads {', '.join(patch)}")
+        stage = reader
     with open_session(project, show, allow_dirty=allow_dirty) as session:
         lines = record.read_record(project)
         stands = lines[-1].stage if lines else STAGES[0]
@@ -162,6 +169,19 @@ def _go(session: Session, show: Show) -> Iteration:
         server.close()
 
 
+def _changed(session: Session) -> list[str]:
+    """Return what differs from ``dvc.lock``, but for steps of stages that the last run did not come to."""
+    lines = record.read_record(session.project)
+    reached = {item.stage for item in lines if item.run == lines[-1].run and item.steps}
+    ahead = {
+        step
+        for stage, steps in pipeline.steps_by_stage(session.project).items()
+        if stage not in reached
+        for step in steps
+    }
+    return [name for name in session.engine.status() if name not in ahead]
+
+
 def _tell_end(last: Iteration, show: Show) -> None:
     color = "green" if last.move["to"] == RELEASED else "yellow"
     show.console.print(
@@ -169,9 +189,12 @@ def _tell_end(last: Iteration, show: Show) -> None:
         soft_wrap=not show.console.is_terminal,
     )
     if last.move["to"] == RELEASED:
-        show.note("the model is in releases/current.json; next: loopwright history, loopwright why N")
-    else:
-        show.note(f"next: loopwright why {last.iteration}; then loopwright back STAGE --because TEXT --set KEY=VALUE")
+        show.note("the model: releases/current.json; to keep its params: git add params.yaml dvc.lock && git commit")
+        show.note(f"next: loopwright history; loopwright why {last.iteration}")
+        return
+    proposed = " ".join(f"--set {shlex.quote(f'{key}={value}')}" for key, value in last.move["proposal"].items())
+    way = f"planning --because TEXT {proposed}" if proposed else "STAGE --because TEXT --set KEY=VALUE"
+    show.note(f"next: loopwright why {last.iteration}; then loopwright back {way}")
 
 
 def _ended(last: Iteration) -> str:

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from flows.words import figure, interval, metric_line, patch_line, verdict_word
+from flows.words import beside_line, figure, interval, metric_line, patch_line, verdict_word
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,6 +70,8 @@ class Show:
             self._say(" ", f"[dim]{escape(how)}[/]")
         if metric_line(item):
             self._say(" ", escape(metric_line(item)))
+        if beside_line(item):
+            self._say(" ", f"[dim]{escape(beside_line(item))}[/]")
         for signal in item.signals:
             self._say(MARKS[signal["fires"]], f"{escape(signal['name'])}: {escape(signal['says'])}")
         move = item.move
@@ -99,19 +101,18 @@ class Show:
             self.console.print(f"{' ' * indent}{mark} {text}", soft_wrap=True)
 
 
-def signal_table(item: Iteration) -> Table:
-    """Return the signals of an iteration as a table."""
-    table = Table("signal", "verdict", "value", "95% interval", "fires when", "says", title_justify="left")
+def print_signals(console: Console, item: Iteration) -> None:
+    """Print each signal of an iteration: verdict, value, interval and threshold, then what it says."""
     for signal in item.signals:
-        table.add_row(
-            signal["name"],
-            f"{MARKS[signal['fires']]} {verdict_word(signal['fires'])}",
-            figure(signal["value"]),
-            interval(signal["low"], signal["high"]),
-            f"{signal['direction']} {figure(signal['threshold'])}",
-            escape(signal["says"]),
+        grid = Table.grid(padding=(0, 1))
+        figures = (
+            f"{figure(signal['value'])} ({interval(signal['low'], signal['high'])}) {escape(signal['unit'])}".strip()
         )
-    return table
+        limit = f"fires {signal['direction']} {figure(signal['threshold'])}"
+        head = f"[bold]{escape(signal['name'])}[/] {verdict_word(signal['fires'])}: {figures}; {limit}"
+        grid.add_row(f" {MARKS[signal['fires']]}", head)
+        grid.add_row("", f"[dim]{escape(signal['says'])}[/]")
+        console.print(grid)
 
 
 def history_table(items: Sequence[Iteration]) -> Table:

@@ -12,11 +12,12 @@ from rich.table import Table
 from flows import record
 from flows.lock import owner
 from flows.map import svg_map, text_map
+from flows.patching import params_hash
 from flows.record import Iteration
 from flows.running import find
-from flows.show import history_table, signal_table
+from flows.show import history_table, print_signals
 from flows.transitions import BY_NAME, STAGES
-from flows.words import metric_line, patch_line
+from flows.words import beside_line, metric_line, patch_line
 from stages.deployment.release import current
 from stages.errors import ProjectError
 from stages.files import write_text
@@ -45,11 +46,15 @@ def tell_status(project: Path, *, as_json: bool = False) -> None:
         console.print("no iteration yet; next: loopwright run")
         return
     to = str(last.move["to"])
-    waits = "interrupted before" if to in STAGES and not pid else "goes to"
-    console.print(f"iteration {last.iteration}, {last.stage}: {waits} [bold]{to}[/] ({last.move['row']})")
+    waits = "" if to not in STAGES else "goes to " if pid else "interrupted before "
+    console.print(f"iteration {last.iteration}, {last.stage}: {waits}[bold]{to}[/] ({last.move['row']})")
     console.print(escape(str(last.move["reason"])))
-    if last.signals:
-        console.print(signal_table(last))
+    here = _workspace(project, lines)
+    if here is not None and here != last.iteration:
+        console.print(
+            f"the workspace holds iteration {here}, restored; the release stays. next: loopwright run goes on"
+        )
+    print_signals(console, last)
     if release:
         console.print(
             f"released: {release['path']} (iteration {release['iteration']}, sha256 {release['sha256'][:12]})"
@@ -62,7 +67,11 @@ def tell_status(project: Path, *, as_json: bool = False) -> None:
 
 def tell_history(project: Path, *, run: str | None = None, as_json: bool = False) -> None:
     """Print the iterations, as a table or as JSON."""
-    lines = [item for item in _lines(project) if run in (None, item.run)]
+    everything = _lines(project)
+    lines = [item for item in everything if run in (None, item.run)]
+    if run is not None and not lines:
+        runs = ", ".join(dict.fromkeys(item.run for item in everything)) or "none yet"
+        raise ProjectError(f"no run {run!r}", where="the record", expected=f"one of {runs}", todo="loopwright history")
     if as_json:
         print(json.dumps([item.model_dump(mode="json") for item in lines], indent=2, default=str))
         return
@@ -86,8 +95,9 @@ def tell_why(project: Path, number: int) -> None:
     console.print(f"data {(item.data_version or 'none')[:8]}, code {item.code[:12]}, experiment {item.experiment}")
     if metric_line(item):
         console.print(f"metrics on {escape(metric_line(item))}")
-    if item.signals:
-        console.print(signal_table(item))
+    if beside_line(item):
+        console.print(escape(beside_line(item)))
+    print_signals(console, item)
     console.print(
         f"[bold]→ {item.move['to']}[/] by row [bold]{item.move['row']}[/]: {escape(str(item.move['reason']))}"
     )
@@ -100,7 +110,7 @@ def tell_why(project: Path, number: int) -> None:
     for other in item.move["considered"]:
         console.print(f"  also fired: {other['row']}, not taken: {other['refused']}")
     _evidence(console, item)
-    console.print(f"see also: dvc exp show; loopwright restore {item.iteration}")
+    console.print(f"see also: dvc exp show --all-commits; loopwright restore {item.iteration}")
 
 
 def tell_map(project: Path, *, run: str | None = None, svg: Path | None = None) -> None:
@@ -116,6 +126,12 @@ def tell_map(project: Path, *, run: str | None = None, svg: Path | None = None) 
         return
     write_text(svg, svg_map(path))
     print(f"wrote {svg}")
+
+
+def _workspace(project: Path, lines: list[Iteration]) -> int | None:
+    """Return the latest iteration whose params are those in the workspace."""
+    now = params_hash(project)
+    return next((item.iteration for item in reversed(lines) if now in (item.params_before, item.params_after)), None)
 
 
 def _evidence(console: Console, item: Iteration) -> None:

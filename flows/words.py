@@ -25,7 +25,7 @@ def interval(low: float | None, high: float | None) -> str:
 
 def verdict_word(fires: bool | None) -> str:
     """Return the verdict of a signal as words."""
-    return {True: "fires", False: "does not", None: "cannot tell"}[fires]
+    return {True: "fires", False: "does not fire", None: "cannot tell"}[fires]
 
 
 def metric_line(item: Iteration) -> str:
@@ -34,6 +34,18 @@ def metric_line(item: Iteration) -> str:
     where = "pilot" if "pilot" in item.metrics else "valid"
     parts = [f"{name} {figure(entry['value'])}" for name, entry in sorted(found.items()) if isinstance(entry, dict)]
     return f"{where}: {', '.join(parts)}" if parts else ""
+
+
+def beside_line(item: Iteration) -> str:
+    """Return what the baselines and the test rows say beside `metric_line` of a training iteration."""
+    measured = next((s["evidence"].get("optimise") for s in item.signals if s["evidence"].get("optimise")), None)
+    if measured is None:
+        return ""
+    name = str(measured["metric"])
+    baselines = item.metrics.get("baselines", {})
+    parts = [f"{kind} {figure(found[name]['value'])}" for kind, found in sorted(baselines.items()) if name in found]
+    test = item.metrics.get("evaluation", {}).get("test", {}).get(name, {}).get("value")
+    return f"{name} beside it: {', '.join(parts)}; on the test rows, which choose nothing: {figure(test)}"
 
 
 def patch_line(patch: dict[str, Any]) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+from flows.pipeline import first_reader
 from tests.conftest import ROOT
 
 STAGES: dict[str, dict[str, Any]] = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
@@ -23,6 +24,22 @@ def test_a_step_depends_on_all_the_code_it_is_made_from(name: str) -> None:
     made_from = closure(module, {module})
     assert {path for path in made_from if not listed & {path, *path.parents}} == set()
     assert {path for path in listed if not any(path in {one, *one.parents} for one in made_from)} == set()
+
+
+@pytest.mark.parametrize(
+    ("keys", "stage"),
+    [
+        (["planning.requirements.roc_auc.at_least"], "planning"),
+        (["data.collect.end"], "data"),
+        (["data"], "planning"),
+        (["training.use"], "training"),
+        (["deployment.slices.min_rows", "training.diagnosis.max_gap"], "training"),
+        (["deployment.slices.min_rows"], "deployment"),
+        (["deploymentx.slices"], None),
+    ],
+)
+def test_a_param_is_first_read_by(keys: list[str], stage: str | None) -> None:
+    assert first_reader(ROOT, keys) == stage
 
 
 def closure(module: Path, seen: set[Path]) -> set[Path]:

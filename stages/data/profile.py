@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,15 @@ MAX_SET = 50
 Expectation = dict[str, Any]
 
 
-def profile(path: Path, target: str, time: str | None, group: str | None, task: str | None) -> dict[str, Any]:
+def profile(
+    path: Path,
+    target: str,
+    *,
+    time: str | None = None,
+    group: str | None = None,
+    task: str | None = None,
+    drop: Sequence[str] = (),
+) -> dict[str, Any]:
     """Propose the params and the suite of a project on a table.
 
     Parameters
@@ -35,19 +44,22 @@ def profile(path: Path, target: str, time: str | None, group: str | None, task: 
         The columns that order the rows and that keep rows together.
     task : {"classification", "regression"} or None
         None guesses it from the target.
+    drop : sequence of str
+        Columns that are no features.
 
     Returns
     -------
     dict
-        ``params``: plain content of ``params.yaml``, checked; ``suite``: the suite; ``task``; ``rows``; ``missing``:
-        column -> share of missing cells; ``dropped``: column -> why it is no feature.
+        ``params``: plain content of ``params.yaml``, checked; ``suite``: the suite; ``task``; ``rows``; ``columns``,
+        how many are features; ``unlabelled``, rows without target; ``missing``: column -> share of missing cells;
+        ``dropped``: column -> why it is no feature.
 
     Raises
     ------
     DataError
         If the file or a column cannot be used.
     """
-    settings = TableSource(kind="table", path=path.name, target=target, time=time, group=group)
+    settings = TableSource(kind="table", path=path.name, target=target, time=time, group=group, drop=list(drop))
     task = task or _guess(path, target)
     frame, schema = Table(path.parent, settings, task).load([])
     missing = {name: round(float(frame[name].isna().mean()), 4) for name in schema["features"]}
@@ -58,6 +70,8 @@ def profile(path: Path, target: str, time: str | None, group: str | None, task: 
         "suite": _suite(path, frame, schema),
         "task": task,
         "rows": len(frame),
+        "columns": len(schema["features"]),
+        "unlabelled": int(frame[target].isna().sum()),
         "missing": missing,
         "dropped": schema["dropped"],
     }
@@ -91,8 +105,9 @@ def _params(
     classify = task == "classification"
     skill = "log_loss_skill" if classify else "rmse_skill"
     constant = "the class shares" if classify else "the mean"
-    source = {"kind": "table", "path": f"{RAW_FOLDER}/{path.name}", "target": settings.target}
-    source |= {key: value for key, value in (("time", settings.time), ("group", settings.group)) if value}
+    source: dict[str, Any] = {"kind": "table", "path": f"{RAW_FOLDER}/{path.name}", "target": settings.target}
+    options = {"time": settings.time, "group": settings.group, "drop": settings.drop}
+    source |= {key: value for key, value in options.items() if value}
     return {
         "seed": 0,
         "planning": {
@@ -114,7 +129,7 @@ def _params(
             "minimum": {"rows": 50, "per_class": 5},
             "split": {"valid": 0.2, "test": 0.2},
         },
-        "training": {"candidates": _ladder(classify, rows), "use": ["boosting"]},
+        "training": {"candidates": _ladder(classify, rows), "use": ["logistic" if classify else "ridge", "boosting"]},
         "deployment": {
             "tests": [],
             "slices": {"columns": _slice_columns(frame, schema), "min_rows": max(20, min(500, rows // 20))},

@@ -19,13 +19,14 @@ def run(project: Path) -> None:
     release = project / "release"
     chosen = read_json(project / "models" / "chosen.json")["name"]
     measured = read_json(project / "metrics" / "pilot.json")
+    piloted = read_json(release / "pilot.json")
     entries = requirements(work, measured["model"], read_json(release / "serving.json"))
     tests = read_json(release / "behaviour.json")
     signals = [
         tests_fail(tests, chosen),
         serving_missed([item for item in entries if item["where"] == "serving"], chosen),
-        pilot_fails([item for item in entries if item["where"] == "pilot"], measured, work, chosen),
-        shift(read_json(release / "pilot.json"), work),
+        pilot_fails([item for item in entries if item["where"] == "pilot"], measured, work, chosen, piloted["rows"]),
+        shift(piloted, work),
         hard_slices(read_json(release / "slices.json"), work),
     ]
     write_signals(project / "signals" / "deployment.json", signals)
@@ -38,7 +39,7 @@ def run(project: Path) -> None:
             "requirements": entries,
             "tests": {"run": len(tests), "failed": sum(not test["passed"] for test in tests)},
             "window": work.schema["window"],
-            "pilot": work.schema["pilot"],
+            "pilot": work.schema["pilot"] | {"judged": piloted["rows"]},
         },
     )
 
@@ -65,19 +66,23 @@ def tests_fail(tests: list[dict[str, Any]], chosen: str) -> Signal:
         float(len(failed)),
         threshold=0.0,
         direction="above",
-        says=f"{len(failed)} of {len(tests)} tests fail" + (f": {'; '.join(failed)}" if failed else ""),
+        says=f"{len(failed)} of {len(tests)} tests fail{''.join(f'; {name}' for name in failed)}"
+        if tests
+        else "no test of the model is set (deployment.tests, expectations/cases.csv)",
         evidence={"failed": failed, "chosen": chosen, "file": "release/behaviour.json"},
     )
 
 
-def pilot_fails(entries: list[dict[str, Any]], measured: dict[str, Any], work: Context, chosen: str) -> Signal:
+def pilot_fails(
+    entries: list[dict[str, Any]], measured: dict[str, Any], work: Context, chosen: str, rows: int
+) -> Signal:
     """Fire when an offline requirement is missed in the pilot, or the model is surely worse there than the constant.
 
     The value is the largest relative shortfall, or the share by which the constant is better. As in training, a
     requirement is held against the estimate.
     """
     missed = [item for item in entries if not item["met"]]
-    (_, skill), (_, other) = measured["better_than_constant"].items()
+    skill, other = (measured["better_than_constant"][key] for key in ("loss", "other"))
     aims_at_loss = work.charter["optimise"] in LOSS_LIKE
     worse = surely(skill, below=0.0) and (aims_at_loss or not surely(other, above=0.0))
     told = [f"{i['metric']} {_number(i['value'])}, required {_bound(i)}" for i in missed]
@@ -96,7 +101,7 @@ def pilot_fails(entries: list[dict[str, Any]], measured: dict[str, Any], work: C
         direction="above",
         unit="of the bound",
         fires=bool(missed or worse),
-        says="; ".join(told) or f"every requirement is met on the {work.schema['pilot']['rows']} rows of the pilot",
+        says="; ".join(told) or f"every requirement is met on the {rows} rows of the pilot",
         evidence={
             "missed": missed,
             "met": [item for item in entries if item["met"]],

@@ -31,8 +31,10 @@ def publish(project: Path, *, iteration: int) -> dict[str, Any]:
     if not (folder / "model.skops").exists() or _sha256(folder / "model.skops") != sha256:
         with replacing(folder / "model.skops") as temporary:
             shutil.copyfile(source, temporary)
-    write_json(folder / "card.json", card)
-    pointer = {"sha256": sha256, "path": f"{FOLDER}/{sha256[:12]}/model.skops", "iteration": iteration}
+    name = f"{FOLDER}/{sha256[:12]}"
+    pointer: dict[str, Any] = {"sha256": sha256, "path": f"{name}/model.skops", "iteration": iteration}
+    pointer["card"] = f"{name}/card-{iteration:03d}.json"
+    write_json(project / pointer["card"], card | {"iteration": iteration, "sha256": sha256})
     write_json(project / POINTER, pointer)
     return pointer
 

@@ -24,14 +24,13 @@ def relative_gap(train: Scorer, valid: Scorer, n: int, level: float, seed: int) 
         return figure(float(value), 1 - draws[0] / draws[1], level)
 
 
-def better_than_constant(scorer: Scorer, n: int, level: float, seed: int) -> dict[str, Figure]:
+def better_than_constant(scorer: Scorer, n: int, level: float, seed: int) -> dict[str, Figure | str]:
     """Return by how much a model is better than the constant, by its loss and by a second metric, with intervals.
 
     The loss is taken as a share of the constant's. The second metric is the ROC AUC over 0.5, or the mean absolute
     error as a share: a model of other aims (balanced classes, the median) may lose by the loss and be no failure.
     """
     second = "roc_auc" if scorer.task == "classification" else "mae_skill"
-    names = ["log_loss_skill" if scorer.task == "classification" else "mse_skill", second]
 
     def score(weight: Array) -> list[float]:
         found = float(1 - _relative_loss(scorer, weight)[0])
@@ -40,7 +39,8 @@ def better_than_constant(scorer: Scorer, n: int, level: float, seed: int) -> dic
 
     with np.errstate(divide="ignore", invalid="ignore"):
         draws, values = resampled(score, *scorer.rows, n=n, seed=seed), score(_even(scorer))
-    return {name: figure(values[at], draws[:, at], level) for at, name in enumerate(names)}
+    loss, other = (figure(values[at], draws[:, at], level) for at in (0, 1))
+    return {"loss": loss, "other": other, "other_metric": second}
 
 
 def _relative_loss(scorer: Scorer, weight: Array) -> list[float]:

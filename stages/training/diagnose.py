@@ -41,12 +41,12 @@ def run(project: Path) -> None:
     )
 
 
-def bug_suspected(better: dict[str, Figure]) -> Signal:
+def bug_suspected(better: dict[str, Any]) -> Signal:
     """Fire when the model loses to the constant on its own training rows: it cannot even fit those.
 
     Not so when a second metric is surely better than the constant's: then it was fitted to another aim.
     """
-    (_, skill), (second, other) = better.items()
+    skill, other, second = better["loss"], better["other"], better["other_metric"]
     signal = _measured(
         "bug_suspected",
         skill,
@@ -173,8 +173,8 @@ def requirements_trade_off(chosen: dict[str, Any], candidates: dict[str, Any], w
         direction="below",
         fires=enough and not everywhere,
         says=(
-            f"of {len(missed)} candidates {sum(not found for found in missed.values())} meet all requirements; "
-            f"met by none: {', '.join(everywhere) or '-'}"
+            f"{sum(not found for found in missed.values())} of {len(missed)} candidates meet all requirements"
+            + (f"; none meets {', '.join(everywhere)}" if everywhere else "")
         ),
         evidence={"frontier": chosen["frontier"], "table": table},
     )

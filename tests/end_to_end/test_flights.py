@@ -81,4 +81,4 @@ def test_prefect_keeps_the_run_its_tasks_and_its_artifacts(embedded: Cli, flight
     keys = {key for (key,) in database.execute("select key from artifact")}
     database.close()
     assert any(re.fullmatch(r"training #\d+ after .+", name) for name in tasks)
-    assert {"signals-data", "signals-training", "iterations", "loop-map"} <= keys
+    assert {f"project-{name}" for name in ("signals-data", "signals-training", "iterations", "loop-map")} <= keys

@@ -66,6 +66,24 @@ def test_restore_is_clean_for_every_iteration_and_reproduces_the_same_lock(
 
 
 @pytest.mark.slow
+def test_a_way_back_enters_where_its_params_are_read(cli: Cli, finish_project: Callable[[str], Path]) -> None:
+    """A model judged by the old charter must not be released under the new one."""
+    project = finish_project("wine")
+    number = len(cli.history(project))
+    change = ("--set", "planning.requirements.log_loss_skill.at_least=0.99")
+    said = cli(project, "back", "training", "--because", "we need more", *change).stdout
+    assert "entering at planning already" in said
+    history = cli.history(project)[number:]
+    assert [item["stage"] for item in history[:2]] == ["deployment", "planning"]
+    missed = next(s for item in history for s in item["signals"] if s["name"] == "requirements_missed")
+    assert [item["bound"] for item in missed["evidence"]["missed"]] == [0.99]
+    assert history[-1]["move"]["to"] == "stopped"
+    assert "Missing: log_loss_skill" in history[-1]["move"]["reason"]
+    again = cli(project, "run").stdout
+    assert "nothing changed since iteration" in again
+
+
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_hashes_on_one_core_and_on_many(
     cli: Cli, make_project: Callable[[str], Path], finish_project: Callable[[str], Path]
 ) -> None:

@@ -139,7 +139,7 @@ def test_no_class_is_taken_for_missing(tmp_path: Path, classes: list[str]) -> No
     assert found.schema["classes"] == sorted(classes)
     assert missing(found, "y") == 0
     (tmp_path / "t.csv").write_text("x,y\n" + rows)
-    own = profile(tmp_path / "t.csv", "y", None, None, None)
+    own = profile(tmp_path / "t.csv", "y")
     assert own["task"] == "classification"
     expected = [item["kwargs"] for item in own["suite"]["expectations"] if item["type"].endswith("be_in_set")]
     assert {"column": "y", "value_set": sorted(classes)} in expected
@@ -279,10 +279,10 @@ def test_a_profile_passes_its_own_checks(tmp_path: Path, task: str) -> None:
     table["half"] = np.where(random.random(rows) < 0.5, np.nan, 1.5)
     table["y"] = (table["x"] > 0).map({True: "yes", False: "no"}) if task == "classification" else table["x"] * 3
     table.to_csv(tmp_path / "own.csv", index=False)
-    found = profile(tmp_path / "own.csv", "y", None, None, None)
+    found = profile(tmp_path / "own.csv", "y")
     assert found["task"] == task
     params = check_params(found["params"])
-    assert params.training.use == ["boosting"]
+    assert params.training.use == [next(iter(params.training.candidates)), "boosting"]
     assert params.deployment.slices.columns == ["kind"]
     assert found["missing"]["half"] == pytest.approx(0.5, abs=0.1)
     types = {(item["type"], item["kwargs"]["column"]) for item in found["suite"]["expectations"]}
