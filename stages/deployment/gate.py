@@ -37,6 +37,8 @@ def run(project: Path) -> None:
             "chosen": chosen,
             "meets": not any(signal.fires for signal in signals[:3]),
             "requirements": entries,
+            "features": work.schema["features"],
+            "classes": work.schema["classes"],
             "tests": {"run": len(tests), "failed": sum(not test["passed"] for test in tests)},
             "window": work.schema["window"],
             "pilot": work.schema["pilot"] | {"judged": piloted["rows"]},

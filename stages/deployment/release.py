@@ -62,6 +62,24 @@ def current(project: Path) -> dict[str, Any] | None:
     return pointer
 
 
+def released_model(project: Path | str) -> Any:
+    """Return the released model, a scikit-learn pipeline on the columns that the release's card names as features.
+
+    Its classes are numbered in the order of the card's ``classes``.
+
+    Raises
+    ------
+    ProjectError
+        If nothing is released, or the file is not what was released.
+    """
+    from stages.training.store import load_model
+
+    pointer = current(Path(project))
+    if pointer is None:
+        raise ProjectError("nothing is released", where=str(project), todo="loopwright run")
+    return load_model(Path(project) / str(pointer["path"]))
+
+
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -9,14 +9,19 @@ import shutil
 import sqlite3
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from flows.decide import FORWARD
+from stages.deployment.release import released_model
 from tests.conftest import ROOT, Cli, bundled_table, copy_repository
 from tests.end_to_end.test_tables import dvc
 
 pytestmark = pytest.mark.slow
-BLOCKS = re.findall(r"```\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```\n(.*?)```", README, re.DOTALL)
+POINTER = Path("my-project", "releases", "current.json")
 COMMANDS = [
     shlex.split(line, comments=True)
     for block in BLOCKS
@@ -48,13 +53,24 @@ def test_it_loops_back_for_several_measured_reasons_and_ends(cli: Cli, flights: 
         assert "Missing:" in end["reason"]
 
 
-def test_every_command_of_readme_works(cli: Cli, flights: Path, tmp_path: Path) -> None:
+def test_every_command_of_readme_works(
+    cli: Cli, flights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     project = Path(shutil.copytree(flights, tmp_path / "project"))
     bundled_table("wine").rename(columns={"target": "y"}).to_csv(project / "table.csv", index=False)
     assert {command[1] for command in COMMANDS} >= {"status", "history", "why", "map", "restore", "back", "init", "run"}
     for command in COMMANDS:
         cli(project, *command[1:])
-    assert (project / "my-project" / "releases" / "current.json").exists() or cli.history(project / "my-project")
+    if (project / "my-project" / "releases" / "current.json").exists():
+        (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+        monkeypatch.chdir(project)
+        rows = pd.read_csv("table.csv")
+        exec(code, {"rows": rows})
+        card = json.loads(Path("my-project", json.loads(POINTER.read_text())["card"]).read_text())
+        model = released_model("my-project")
+        found = np.asarray(card["classes"])[model.predict(rows)]
+        assert (found == rows["y"]).mean() > 0.9
+    assert cli.history(project / "my-project")[-1]["move"]["to"] in ("released", "stopped")
 
 
 def test_the_picture_of_the_loop_is_drawn(cli: Cli, flights: Path, tmp_path: Path) -> None:
