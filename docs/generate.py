@@ -6,13 +6,14 @@ Run ``python docs/generate.py``; a test fails when what is committed differs.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, get_args
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from flows.transitions import TABLE
 from stages.files import write_text
+from stages.metric_names import OFFLINE, SERVING
 from stages.params import Params
 
 DOCS = Path(__file__).parent
@@ -45,6 +46,11 @@ def params() -> str:
     ]
     lines += ["| key | type | default | meaning |", "|---|---|---|---|"]
     lines += _rows(Params, "")
+    lines += ["\n## Metrics that a requirement may name\n"]
+    for task, metrics in OFFLINE.items():
+        names = ", ".join(f"`{name}` ({'more' if larger else 'less'} is better)" for name, larger in metrics.items())
+        lines.append(f"- {task}: {names}")
+    lines.append(f"- of serving, for both: {', '.join(f'`{name}`' for name in SERVING)}")
     return "\n".join(lines) + "\n"
 
 
@@ -53,7 +59,7 @@ def _rows(model: type[BaseModel], prefix: str) -> list[str]:
     for name, field in model.model_fields.items():
         key = f"{prefix}{field.alias or name}"
         sections = [t for t in _types(field.annotation) if isinstance(t, type) and issubclass(t, BaseModel)]
-        meaning = field.description or (_first_line(sections[0]) if sections else "")
+        meaning = field.description or " Or: ".join(_first_line(section) for section in sections)
         rows.append(f"| `{key}` | {_type_name(field.annotation)} | {_default(field)} | {meaning} |")
         for section in sections:
             holder = ".NAME" if "dict[" in str(field.annotation) else "[]" if "list[" in str(field.annotation) else ""
@@ -62,21 +68,29 @@ def _rows(model: type[BaseModel], prefix: str) -> list[str]:
 
 
 def _types(annotation: Any) -> list[Any]:
+    """Return the types that an annotation is made of, without what only annotates them."""
+    if get_origin(annotation) is Annotated:
+        return _types(get_args(annotation)[0])
     inner = get_args(annotation)
     return [annotation] if not inner else [found for part in inner for found in _types(part)]
 
 
 def _type_name(annotation: Any) -> str:
-    names = []
-    for kind in _types(annotation):
-        if kind is type(None):
-            continue
-        name = getattr(kind, "__name__", None)
-        if name is None or isinstance(kind, str):
-            names.append(f"`{kind}`")
-        elif isinstance(kind, type):
-            names.append("section" if issubclass(kind, BaseModel) else name)
-    return " or ".join(dict.fromkeys(names)).replace("|", "\\|")
+    """Return an annotation in words: a list of them, a section by name, one of some texts."""
+    origin, inner = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _type_name(inner[0])
+    if origin is list:
+        return f"list of {_type_name(inner[0])}"
+    if origin is dict:
+        return f"{_type_name(inner[1])} by name" if inner[1] is not Any else "mapping"
+    if origin is Literal:
+        return " or ".join(f"`{value}`" for value in inner)
+    if inner:
+        return " or ".join(dict.fromkeys(_type_name(part) for part in inner if part is not type(None)))
+    if annotation is Any:
+        return "any"
+    return "section" if issubclass(annotation, BaseModel) else str(annotation.__name__)
 
 
 def _default(field: Any) -> str:
@@ -84,7 +98,7 @@ def _default(field: Any) -> str:
         return "required"
     if field.default is PydanticUndefined:
         return ""
-    return "none" if field.default is None else f"`{field.default}`"
+    return "none" if field.default is None else f"`{field.default}`" if field.default != "" else ""
 
 
 def _first_line(model: type[BaseModel]) -> str:

