@@ -88,9 +88,7 @@ def _type_name(annotation: Any) -> str:
         return " or ".join(f"`{value}`" for value in inner)
     if inner:
         return " or ".join(dict.fromkeys(_type_name(part) for part in inner if part is not type(None)))
-    if annotation is Any:
-        return "any"
-    return "section" if issubclass(annotation, BaseModel) else str(annotation.__name__)
+    return "any" if annotation is Any else "section" if issubclass(annotation, BaseModel) else str(annotation.__name__)
 
 
 def _default(field: Any) -> str:
