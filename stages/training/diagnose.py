@@ -21,6 +21,7 @@ def run(project: Path) -> None:
     work = Context(project)
     evaluation = read_json(project / "metrics" / "evaluation.json")
     chosen = read_json(project / "models" / "chosen.json")
+    selection = read_json(project / "models" / "selection.json")
     curve = read_json(project / "models" / "learning_curve.json")
     baselines = read_json(project / "metrics" / "baselines.json")
     candidates = read_json(project / "metrics" / "candidates.json")
@@ -36,7 +37,7 @@ def run(project: Path) -> None:
             underfitting(evaluation["train"], work),
             requirements_missed(evaluation["valid"], chosen, baselines, work, ways),
             too_large(chosen, work),
-            requirements_trade_off(chosen, candidates, work),
+            requirements_trade_off(selection, candidates, work),
         ],
     )
 
@@ -155,13 +156,13 @@ def too_large(chosen: dict[str, Any], work: Context) -> Signal:
     return serving_missed([entry], chosen["name"])
 
 
-def requirements_trade_off(chosen: dict[str, Any], candidates: dict[str, Any], work: Context) -> Signal:
+def requirements_trade_off(selection: dict[str, Any], candidates: dict[str, Any], work: Context) -> Signal:
     """Fire when no candidate meets every requirement, yet each requirement is met by some candidate."""
-    missed: dict[str, list[str]] = chosen["missed"]
-    everywhere = [name for name in chosen["bounds"] if all(name in found for found in missed.values())]
+    missed: dict[str, list[str]] = selection["missed"]
+    everywhere = [name for name in selection["bounds"] if all(name in found for found in missed.values())]
     enough = len(missed) > 1 and all(missed.values())
     table = {
-        name: {metric: item["valid"].get(metric, item.get(metric)) for metric in chosen["bounds"]}
+        name: {metric: item["valid"].get(metric, item.get(metric)) for metric in selection["bounds"]}
         for name, item in candidates.items()
     }
     return Signal(
@@ -176,7 +177,7 @@ def requirements_trade_off(chosen: dict[str, Any], candidates: dict[str, Any], w
             f"{sum(not found for found in missed.values())} of {len(missed)} candidates meet all requirements"
             + (f"; none meets {', '.join(everywhere)}" if everywhere else "")
         ),
-        evidence={"frontier": chosen["frontier"], "table": table},
+        evidence={"frontier": selection["frontier"], "table": table},
     )
 
 

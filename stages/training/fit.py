@@ -62,11 +62,11 @@ def _choose(work: Context, found: dict[str, dict[str, Any]]) -> None:
     assert set(axes) <= {*OFFLINE[work.task], *SERVING}
     models = work.project / "models"
     shutil.copyfile(models / "candidates" / f"{chosen}.skops", models / "model.skops")
+    # Apart, so that what goes by the choice alone does not run again when only the others' figures change.
+    write_json(models / "chosen.json", {"name": chosen, "size_mb": scores[chosen]["size_mb"]})
     write_json(
-        models / "chosen.json",
+        models / "selection.json",
         {
-            "name": chosen,
-            "size_mb": scores[chosen]["size_mb"],
             "frontier": frontier(scores, axes, work.task),
             "missed": {name: missed(values, bounds) for name, values in scores.items()},
             "bounds": list(bounds),
