@@ -41,7 +41,7 @@ class Cli:
             capture_output=True,
             text=True,
             check=False,
-            timeout=400,
+            timeout=900,
         )
         if check and done.returncode:
             raise AssertionError(f"loopwright {' '.join(arguments)}: {done.returncode}\n{done.stdout}\n{done.stderr}")
