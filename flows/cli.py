@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 import traceback
@@ -180,13 +181,22 @@ def _assignment(text: str) -> tuple[str, Any]:
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
 
+    from stages.params import refuse_bare_dates
+
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
         raise ParamsError(f"{text!r} is no assignment", where="--set", expected="key=value", todo="e.g. --set seed=7")
     try:
-        return key.strip(), YAML(typ="safe").load(value)
-    except YAMLError:
-        raise ParamsError(f"{value!r} is not YAML", where=f"--set {key}", expected="a YAML value") from None
+        loaded = YAML(typ="safe").load(value)
+        refuse_bare_dates(loaded, key.strip())
+        json.dumps(loaded, allow_nan=False)
+        return key.strip(), loaded
+    except (YAMLError, TypeError, ValueError):
+        raise ParamsError(
+            f"{value!r} is no value for params",
+            where=f"--set {key}",
+            expected="a number, text, list or mapping in YAML",
+        ) from None
 
 
 def _crashed(project: Path, error: Exception) -> int:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Callable
+import signal
+import threading
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
@@ -14,8 +17,20 @@ from flows import worker
 from flows.worker import StepResult
 from stages.errors import LoopwrightError
 
-T = TypeVar("T")
 __all__ = ["Engine", "StepResult", "WorkerDied"]
+T = TypeVar("T")
+
+
+@contextmanager
+def _deaf_to_ctrl_c() -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 class WorkerDied(LoopwrightError):  # noqa: N818
@@ -73,9 +88,13 @@ class Engine:
         """Return the DVC stages and files that differ from ``dvc.lock``."""
         return self.result(self._submit(worker.status))
 
-    def commit_sources(self) -> list[str]:
-        """Version source tables that a person changed; return their ``.dvc`` files."""
-        return self.result(self._submit(worker.commit_sources))
+    def commit_sources(self) -> Future[list[str]]:
+        """Queue the versioning of source tables that a person changed; their ``.dvc`` files."""
+        return self._submit(worker.commit_sources)
+
+    def changed_sources(self) -> list[str]:
+        """Return the ``.dvc`` files of source tables that a person changed since."""
+        return self.result(self._submit(worker.changed_sources))
 
     def checkout(self) -> None:
         """Bring the outputs to what ``dvc.lock`` says."""
@@ -83,7 +102,9 @@ class Engine:
 
     def _submit(self, call: Callable[..., T], *arguments: object) -> Future[T]:
         try:
-            return self._pool.submit(call, *arguments)
+            # The first call spawns the worker, which must be deaf to Ctrl-C from its first instant.
+            with _deaf_to_ctrl_c():
+                return self._pool.submit(call, *arguments)
         except BrokenProcessPool as error:
             dead: Future[T] = Future()
             dead.set_exception(error)

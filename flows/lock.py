@@ -56,6 +56,8 @@ def owner(project: Path) -> int | None:
     lock = FileLock(path)
     try:
         lock.acquire(timeout=0)
+    except PermissionError:
+        return None  # nobody runs where we may not write
     except Timeout:
         return int(_read_owner(project).get("pid", 0)) or None
     lock.release()

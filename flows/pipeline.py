@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from flows.transitions import STAGES
 from stages.errors import ProjectError
@@ -48,8 +49,15 @@ def steps_by_stage(project: Path) -> dict[str, list[str]]:
 
 def pipeline(project: Path) -> dict[str, Any]:
     """Return the stages section of ``dvc.yaml``."""
-    loaded = YAML(typ="safe").load((project / PIPELINE_FILE).read_text(encoding="utf-8"))
-    return dict((loaded or {}).get("stages") or {})
+    try:
+        loaded = YAML(typ="safe").load((project / PIPELINE_FILE).read_text(encoding="utf-8"))
+        stages = dict((loaded or {}).get("stages") or {})
+        if all(isinstance(stage, dict) for stage in stages.values()):
+            return stages
+        what = "a stage is no mapping"
+    except (YAMLError, UnicodeDecodeError, AttributeError, TypeError, ValueError) as error:
+        what = " ".join(str(error).split())
+    raise ProjectError(f"cannot be read: {what}", where=PIPELINE_FILE, todo="dvc status tells more")
 
 
 def metric_files(project: Path, steps: list[str]) -> list[str]:

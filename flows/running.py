@@ -14,11 +14,12 @@ from flows.lock import project_lock
 from flows.project import check_project
 from flows.record import Iteration
 from flows.server import PrefectServer
-from flows.session import Session, open_session
+from flows.session import Session, check_files, open_session
 from flows.show import Show
 from flows.transitions import RELEASED, STAGES
 from stages.errors import ParamsError, ProjectError
 from stages.params import check_params, read_params
+from stages.planning.charter import check_plan
 from stages.signals import Signal
 
 
@@ -71,7 +72,9 @@ def back(
             expected="at least one --set KEY=VALUE that differs from params.yaml",
             todo="to run again as it is: loopwright run --again",
         )
-    check_params(patching.patched(values, patch))
+    patched = check_params(patching.patched(values, patch))
+    check_plan(patched.planning)
+    check_files(project, patched)
     if not because.strip():
         raise ParamsError("the reason is empty", where="--because", expected="a sentence for the record")
     reader = pipeline.first_reader(project, patch)
@@ -113,8 +116,15 @@ def restore(project: Path, number: int, *, force: bool = False) -> Iteration:
         item = find(lines, number)
         _refuse_to_lose_edits(project, lines, force=force)
         show.waiting(f"restoring iteration {number}")
-        snapshots.restore_files(project, item.experiment)
         with Engine(project) as engine:
+            edited = [] if force else engine.changed_sources()
+            if edited:
+                raise ProjectError(
+                    "holds a table that no iteration has, and restoring would lose it",
+                    where=", ".join(path.removesuffix(".dvc") for path in edited),
+                    todo="loopwright run takes it up; or copy it away, or use --force",
+                )
+            snapshots.restore_files(project, item.experiment)
             engine.checkout()
             done = [engine.run(step) for steps in pipeline.steps_by_stage(project).values() for step in steps]
             left = engine.status()

@@ -21,7 +21,7 @@ from flows.project import check_project
 from flows.show import Show
 from flows.transitions import RELEASED
 from stages.deployment.release import publish
-from stages.errors import ParamsError
+from stages.errors import ParamsError, ProjectError
 from stages.files import read_json
 from stages.params import Params, TableSource, load_params
 from stages.signals import Signal, read_signals
@@ -47,30 +47,42 @@ class Session:
     show: Show
     entry: Entry | Ended
     _ahead: dict[str, Future[StepResult]] = field(default_factory=dict)
+    _sources: Future[list[str]] | None = None
 
     def start_ahead(self) -> None:
         """Start the next stage's steps in the worker now, while Prefect is still being imported and served."""
         if isinstance(self.entry, Entry):
             load_params(self.project)
+            self._sources = self.engine.commit_sources()
             for step in pipeline.steps_by_stage(self.project)[self.entry.stage]:
                 self._ahead[step] = self.engine.submit(step)
 
     def raise_if_failed(self) -> None:
         """Raise what a step started ahead has already failed with, rather than wait for Prefect first."""
-        for future in self._ahead.values():
-            if future.done() and future.exception() is not None:
+        futures: list[Future[Any] | None] = [*self._ahead.values(), self._sources]
+        for future in futures:
+            if future is not None and future.done() and future.exception() is not None:
                 self.engine.result(future)
 
     def work(self, stage: str) -> Worked:
         """Run the steps of a stage, each a DVC stage; what did not change costs next to nothing."""
         load_params(self.project)
-        started, before = _now(), time.perf_counter()
+        if self._sources is not None:
+            self.engine.result(self._sources)
+            self._sources = None
+        started, before, params = _now(), time.perf_counter(), patching.params_hash(self.project)
         names = pipeline.steps_by_stage(self.project)[stage]
         waiting = {name: self._ahead.pop(name) if name in self._ahead else self.engine.submit(name) for name in names}
         done = []
         for index, name in enumerate(names):
             self.show.step(name, index + 1, len(names))
             done.append(self.engine.result(waiting[name]))
+        if patching.params_hash(self.project) != params:
+            raise ProjectError(
+                f"was edited while {stage} ran, which is therefore not recorded",
+                where="params.yaml",
+                todo="run again: the loop starts at planning with the edited params",
+            )
         return Worked(done, max(time.perf_counter() - before, sum(item.seconds for item in done)), started)
 
     def conclude(self, entry: Entry, worked: Worked) -> record.Iteration:
@@ -144,14 +156,14 @@ def open_session(project: Path, show: Show, *, allow_dirty: bool = False) -> Ite
         If ``params.yaml`` breaks its schema.
     """
     check_project(project, allow_dirty=allow_dirty)
-    _check_files(project, load_params(project))
+    check_files(project, load_params(project))
     pipeline.steps_by_stage(project)
     with project_lock(project), Engine(project) as engine:
         lines = record.read_record(project)
         yield Session(project, engine, show, entries.take_up(project, lines))
 
 
-def _check_files(project: Path, params: Params) -> None:
+def check_files(project: Path, params: Params) -> None:
     """Refuse params that name a file which is not there, before anything is started."""
     source = params.data.source
     named = {"data.validate.suite": params.data.validate_.suite}
@@ -159,7 +171,8 @@ def _check_files(project: Path, params: Params) -> None:
         named["data.source.path"] = source.path
     for key, name in named.items():
         if not (project / name).is_file():
-            raise ParamsError(f"{name} is not found", where=f"params.yaml: {key}", expected="a file", todo="correct it")
+            todo = f"dvc checkout {name}.dvc, or dvc pull" if (project / f"{name}.dvc").exists() else "correct it"
+            raise ParamsError(f"{name} is not found", where=f"params.yaml: {key}", expected="a file", todo=todo)
 
 
 def _rows(splits: dict[str, Any]) -> int | None:

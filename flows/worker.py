@@ -109,11 +109,17 @@ def status() -> list[str]:
 def commit_sources() -> list[str]:
     """Take the present content of source tables (``*.dvc`` files) as their new version; return those changed."""
     with _reporting("dvc commit"):
-        repo = _repo()
-        changed = [path for path in repo.status() if path.endswith(".dvc")]
+        changed = changed_sources()
         for path in changed:
-            repo.commit(path, force=True)
+            _repo().commit(path, force=True)
         return changed
+
+
+def changed_sources() -> list[str]:
+    """Return the ``.dvc`` files of source tables whose content is there and is not the version they name."""
+    with _reporting("dvc status"):
+        found = [path for path in _repo().status() if path.endswith(".dvc")]
+        return [path for path in found if (_State.project / path).with_suffix("").exists()]
 
 
 def checkout() -> None:
@@ -203,7 +209,8 @@ def _report(name: str, error: Exception) -> Exception:
     for cause in causes:
         if isinstance(cause, DvcException) and not isinstance(cause, failed):
             return ProjectError(" ".join(str(cause).split()), where="dvc.yaml or dvc.lock", todo="dvc status")
-    return StepCrashed(f"{name}: {error}\n{''.join(traceback.format_exception(error))}")
+    inner = causes[-1]
+    return StepCrashed(f"{name}: {type(inner).__name__}: {inner}\n{''.join(traceback.format_exception(error))}")
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from stages.errors import ParamsError
 
 PARAMS_FILE = "params.yaml"
+WEIGHT = "__weight__"  # the column of the splits that says how much a row counts; no table's own is called so
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
@@ -212,7 +213,7 @@ class LearningCurve(Section):
 
     @model_validator(mode="after")
     def _ascending(self) -> LearningCurve:
-        if self.shares != sorted(set(self.shares)) or self.shares[-1] != 1 or len(self.shares) < 2:
+        if len(self.shares) < 2 or self.shares != sorted(set(self.shares)) or self.shares[-1] != 1:
             raise ValueError("must be at least two ascending shares ending in 1.0")
         return self
 
@@ -320,7 +321,7 @@ def load_params(project: Path) -> Params:
 def read_params(project: Path) -> dict[str, Any]:
     """Read ``params.yaml`` as plain data, unchecked but for being a mapping."""
     from ruamel.yaml import YAML
-    from ruamel.yaml.error import MarkedYAMLError
+    from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
     path = project / PARAMS_FILE
     try:
@@ -329,19 +330,28 @@ def read_params(project: Path) -> dict[str, Any]:
         raise ParamsError(
             "not found", where=str(path), todo="run inside a project, or make one: loopwright init DIR --data FILE"
         ) from None
+    except OSError as error:
+        raise ParamsError(
+            f"cannot be read ({error.strerror})", where=str(path), todo="check its owner and mode"
+        ) from None
+    except UnicodeDecodeError as error:
+        raise ParamsError(f"is not UTF-8: {error.reason}", where=PARAMS_FILE, todo="save it as UTF-8") from None
     except MarkedYAMLError as error:
         mark = error.problem_mark
         line = f" line {mark.line + 1}" if mark else ""
         raise ParamsError(
             f"is not YAML: {error.problem}", where=f"{PARAMS_FILE}{line}", todo="mend that line"
         ) from None
+    except YAMLError as error:
+        what = " ".join(str(error).split())
+        raise ParamsError(f"is not YAML: {what}", where=PARAMS_FILE, todo="take that character out") from None
     if not isinstance(loaded, dict):
         raise ParamsError("is empty or not a mapping", where=PARAMS_FILE, expected="keys planning, data, training")
-    _refuse_bare_dates(loaded, "")
+    refuse_bare_dates(loaded, "")
     return loaded
 
 
-def _refuse_bare_dates(value: Any, key: str) -> None:
+def refuse_bare_dates(value: Any, key: str) -> None:
     """Refuse what YAML reads as a date: DVC stops at any in the file, and names no line."""
     if isinstance(value, dt.date):
         raise ParamsError(
@@ -351,7 +361,7 @@ def _refuse_bare_dates(value: Any, key: str) -> None:
             todo="put it in quotes",
         )
     for name, item in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
-        _refuse_bare_dates(item, f"{key}.{name}" if key else str(name))
+        refuse_bare_dates(item, f"{key}.{name}" if key else str(name))
 
 
 def check_params(values: dict[str, Any]) -> Params:

@@ -11,7 +11,7 @@ import pandas as pd
 from stages.data.cutting import By, cut
 from stages.errors import DataError, ParamsError
 from stages.files import read_json, read_parquet, write_json, write_parquet
-from stages.params import Data, HardSlice, load_params
+from stages.params import WEIGHT, Data, HardSlice, load_params
 from stages.signals import Signal, write_signals
 from stages.step import main
 
@@ -31,8 +31,8 @@ def run(project: Path) -> None:
     by = By(schema["time"], schema["group"], schema["target"] if schema["classes"] else None)
     shares = [1 - split.valid - split.test, split.valid, split.test]
     parts = dict(zip(PARTS, cut(window, shares, by, params.seed), strict=True))
-    weighed = {name: part.assign(weight=1.0) for name, part in {**parts, "pilot": pilot}.items()}
-    weighed["train"]["weight"] = weights(weighed["train"], params.data.hard_slices)
+    weighed = {name: part.assign(**{WEIGHT: weights(part, params.data.hard_slices)}) for name, part in parts.items()}
+    weighed["pilot"] = pilot.assign(**{WEIGHT: 1.0})
     folder = project / "data/splits"
     shutil.rmtree(folder, ignore_errors=True)
     for name, part in weighed.items():

@@ -140,8 +140,9 @@ class Checked:
     def quarantine(self) -> pd.DataFrame:
         """Return the failing rows with the part they are from, their row in it, and what they break."""
         rows = np.flatnonzero(self.fails)
-        head = pd.DataFrame({"source": self.name, "row": rows, "expectations": [self.broken[int(row)] for row in rows]})
-        return pd.concat([head.astype({"source": "str", "expectations": "str"}), self._at(rows)], axis=1)
+        broken = [self.broken[int(row)] for row in rows]
+        head = pd.DataFrame({"__from__": self.name, "__row__": rows, "__fails__": broken})
+        return pd.concat([head.astype({"__from__": "str", "__fails__": "str"}), self._at(rows)], axis=1)
 
     def _at(self, rows: np.ndarray) -> pd.DataFrame:
         return self.frame.iloc[rows].reset_index(drop=True)

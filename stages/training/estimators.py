@@ -17,7 +17,7 @@ from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 from threadpoolctl import threadpool_limits
 
 from stages.errors import ParamsError
-from stages.params import PARAMS_FILE, Candidate
+from stages.params import PARAMS_FILE, WEIGHT, Candidate
 
 Schema = dict[str, Any]
 # HistGradientBoosting takes at most 255 categories.
@@ -73,7 +73,7 @@ def fit(pipeline: Pipeline, frame: pd.DataFrame, schema: Schema) -> Pipeline:
     target = frame[schema["target"]].to_numpy()
     if schema["classes"] is not None:
         target = target.astype(int)
-    weight = frame["weight"].to_numpy()
+    weight = frame[WEIGHT].to_numpy()
     takes = "sample_weight" in inspect.signature(pipeline.named_steps["model"].fit).parameters
     extra = {"model__sample_weight": weight} if takes and not np.all(weight == 1) else {}
     rows = features_of(frame, schema)

@@ -66,6 +66,32 @@ def test_restore_is_clean_for_every_iteration_and_reproduces_the_same_lock(
 
 
 @pytest.mark.slow
+def test_a_restore_brings_the_table_back_too(cli: Cli, finish_project: Callable[[str], Path]) -> None:
+    project = finish_project("wine")
+    table, model = project / "data" / "raw" / "wine.csv", project / "release" / "model.skops"
+    before, learned = table.read_bytes(), model.read_bytes()
+    last = cli.history(project)[-1]["iteration"]
+    table.write_bytes(b"\n".join(before.splitlines()[:160]) + b"\n")
+    edited = table.read_bytes()
+    refused = cli(project, "restore", str(last), check=False)
+    assert refused.returncode == 2
+    assert "data/raw/wine.csv: holds a table that no iteration has" in refused.stderr
+    assert table.read_bytes() == edited
+    assert "changed since iteration" in cli(project, "run").stdout
+    assert model.read_bytes() != learned
+    newest = cli.history(project)[-1]["iteration"]
+    for number, content in ((last, before), (newest, edited), (last, before)):
+        cli(project, "restore", str(number))
+        assert table.read_bytes() == content
+        assert "up to date" in dvc(project, "status")
+    assert model.read_bytes() == learned
+    table.unlink()
+    assert "dvc checkout data/raw/wine.csv.dvc" in cli(project, "run", check=False).stderr
+    cli(project, "restore", str(last))
+    assert table.read_bytes() == before
+
+
+@pytest.mark.slow
 def test_a_way_back_enters_where_its_params_are_read(cli: Cli, finish_project: Callable[[str], Path]) -> None:
     """A model judged by the old charter must not be released under the new one."""
     project = finish_project("wine")

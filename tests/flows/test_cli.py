@@ -67,6 +67,20 @@ def test_a_folder_that_is_no_project(cli: Cli, tmp_path: Path) -> None:
     assert "loopwright init" in refused(cli, tmp_path, "status")
 
 
+@pytest.mark.parametrize(
+    ("file", "content", "says"),
+    [
+        ("params.yaml", b"goal: \xff", "params.yaml: is not UTF-8"),
+        ("params.yaml", b"goal: \x00", "params.yaml.* is not YAML"),
+        ("dvc.yaml", b"stages: [a", "dvc.yaml: cannot be read"),
+        ("dvc.yaml", b"stages: {charter: }", "dvc.yaml: cannot be read: a stage is no mapping"),
+    ],
+)
+def test_a_damaged_file_is_named(file: str, content: bytes, says: str, cli: Cli, repository: Path) -> None:
+    (repository / file).write_bytes(content)
+    assert re.search(says, refused(cli, repository, "run", "--allow-dirty"))
+
+
 def test_missing_git_dvc_and_commits(cli: Cli, repository: Path) -> None:
     shutil.rmtree(repository / ".dvc")
     assert "dvc init" in refused(cli, repository, "run", "--allow-dirty")
@@ -90,6 +104,12 @@ def test_a_way_back_needs_a_reason_and_a_change(cli: Cli, repository: Path) -> N
     assert "no assignment" in refused(cli, repository, "back", "data", "--because", "so", "--set", "seed")
     assert "unknown key" in refused(cli, repository, "back", "data", "--because", "so", "--set", "data.cllect.end=1")
     assert "reason is empty" in refused(cli, repository, "back", "data", "--because", " ", "--set", "seed=1")
+    way = ("back", "data", "--because", "so", "--set")
+    assert "2013-03-01 is a bare date" in refused(cli, repository, *way, "data.collect.end=2013-03-01")
+    assert "is no value for params" in refused(cli, repository, *way, "planning.requirements.roc_auc.at_least=.nan")
+    assert "requirements: is empty" in refused(cli, repository, *way, "planning.requirements={}")
+    assert "no such" in refused(cli, repository, *way, "data.validate.suite=no such").replace("is not found", "no such")
+    assert git(repository, "status", "--porcelain") == ""
     assert not (repository / ".loopwright" / "record.jsonl").exists()
 
 

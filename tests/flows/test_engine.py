@@ -253,7 +253,13 @@ def test_whatever_is_asked_of_a_killed_worker(make: Make) -> None:
         os.kill(pid_in(project), signal.SIGKILL)
         with pytest.raises(WorkerDied):
             engine.result(future)
-        for ask in (lambda: engine.run("b"), engine.status, engine.commit_sources, engine.checkout):
+        for ask in (
+            lambda: engine.run("b"),
+            engine.status,
+            engine.changed_sources,
+            lambda: engine.result(engine.commit_sources()),
+            engine.checkout,
+        ):
             with pytest.raises(WorkerDied):
                 ask()
 

@@ -229,6 +229,16 @@ def test_a_perfect_model_passes_through_all_steps(tmp_path: Path) -> None:
     assert found["pilot_fails"].fires is False
 
 
+def test_columns_may_be_called_what_they_like(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    names = ["weight", "source", "row", "expectations", "block", "index", "late"]
+    frame = pd.DataFrame(random.normal(size=(300, 7)), columns=names)
+    project = prepare(tmp_path, frame.assign(target=np.where(frame["weight"] > 0, "heavy", "light")))
+    patching.apply(project, only(**LOGISTIC) | FEW_DRAWS)
+    assert train(project)["requirements_missed"].fires is False
+    assert deploy(project)["pilot_fails"].fires is False
+
+
 def test_a_rare_class_passes_through_all_steps(tmp_path: Path) -> None:
     """The first part of the learning curve holds one class only."""
     random = np.random.default_rng(0)

@@ -46,7 +46,7 @@ def table(n: int = 200) -> pd.DataFrame:
     random = np.random.default_rng(0)
     frame = pd.DataFrame({"c": random.choice(["a", "b", "c"], n), "x": random.normal(size=n), "d": "only"})
     frame["y"] = (frame["x"] + (frame["c"] == "a") > 0).astype("Int64")
-    return frame.assign(weight=1.0)
+    return frame.assign(__weight__=1.0)
 
 
 def many(n: int) -> tuple[pd.DataFrame, dict[str, Any]]:
@@ -55,7 +55,7 @@ def many(n: int) -> tuple[pd.DataFrame, dict[str, Any]]:
     frame["c"] = random.choice(list("abcdef"), n)
     frame["y"] = (frame["x0"] * frame["x1"] + frame["x2"] + random.normal(size=n) > 0).astype(int)
     features = {f"x{i}": "number" for i in range(6)} | {"c": "category"}
-    return frame.assign(weight=1.0), {"features": features, "target": "y", "classes": [0, 1]}
+    return frame.assign(__weight__=1.0), {"features": features, "target": "y", "classes": [0, 1]}
 
 
 def candidate(estimator: str, **params: Any) -> Candidate:
@@ -167,7 +167,7 @@ def test_anything_may_come_at_predict_time(estimator: str, gaps: bool) -> None:
         assert found.shape == (len(changed), 2)
         assert np.isfinite(found).all()
         assert np.allclose(found.sum(axis=1), 1)
-    shuffled = rows.sample(frac=1, random_state=0)[["weight", "x", "c", "d"]]
+    shuffled = rows.sample(frac=1, random_state=0)[["__weight__", "x", "c", "d"]]
     assert np.allclose(predict(model, shuffled, SCHEMA), predict(model, rows, SCHEMA)[shuffled.index])
 
 
@@ -191,7 +191,7 @@ def test_a_category_with_many_values(estimator: str) -> None:
     random = np.random.default_rng(0)
     frequent = [f"v{i}" for i in range(20)]
     names = np.r_[random.choice(frequent, 3000), [f"rare{i}" for i in range(600)]]
-    frame = pd.DataFrame({"c": names, "x": random.normal(size=len(names)), "d": "only", "weight": 1.0})
+    frame = pd.DataFrame({"c": names, "x": random.normal(size=len(names)), "d": "only", "__weight__": 1.0})
     frame["y"] = [hash_of(name) for name in names]
     frame.loc[::11, "c"] = None
     model = trained(estimator, frame)
@@ -217,7 +217,7 @@ def test_a_class_that_training_never_saw_has_no_chance(estimator: str) -> None:
 
 def test_weights_count_where_the_model_takes_them() -> None:
     frame = table()
-    heavy = frame.assign(weight=np.where(frame["y"] == 1, 5.0, 1.0))
+    heavy = frame.assign(__weight__=np.where(frame["y"] == 1, 5.0, 1.0))
     for estimator in CLASSIFIERS:
         plain, weighted = (predict(trained(estimator, f), frame, SCHEMA)[:, 1].mean() for f in (frame, heavy))
         assert plain == weighted if "KNeighbors" in estimator else weighted > plain

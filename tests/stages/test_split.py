@@ -105,9 +105,11 @@ def test_the_step_encodes_drops_and_weighs(tmp_path: Path) -> None:
     everything = pd.concat([parts["train"], parts["valid"], parts["test"]])
     assert (everything["y"] == (everything["x"] % 2)).all()
     train = parts["train"]
-    assert (train.loc[(train["kind"] == "b") & (train["x"] != 25), "weight"] == 3).all()
-    assert (train.loc[train["kind"] == "c", "weight"] == 1).all()
-    assert (parts["test"]["weight"] == 1).all()
+    assert (train.loc[(train["kind"] == "b") & (train["x"] != 25), "__weight__"] == 3).all()
+    assert (train.loc[train["kind"] == "c", "__weight__"] == 1).all()
+    test = parts["test"]  # it learns too, once a model is chosen
+    assert (test.loc[(test["kind"] == "b") & (test["x"] != 25), "__weight__"] == 3).all()
+    assert (parts["pilot"]["__weight__"] == 1).all()
     metrics = read_json(tmp_path / "metrics/data.json")
     assert metrics["train"]["rows"] == len(train)
     assert metrics["test"]["positive_rate"] == pytest.approx(0.5, abs=0.1)

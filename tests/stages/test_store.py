@@ -65,7 +65,7 @@ def table(n: int = 120) -> pd.DataFrame:
     frame["y"] = (frame["x"] + (frame["c"] == "a") > 0).astype(int)
     frame.loc[::7, "c"] = None
     frame.loc[::5, "z"] = np.nan
-    return frame.assign(weight=1.0)
+    return frame.assign(__weight__=1.0)
 
 
 def fitted(estimator: str) -> tuple[Pipeline, dict[str, Any]]:

@@ -69,8 +69,8 @@ def test_rows_are_kept_or_set_apart(tmp_path: Path) -> None:
     assert len(read_parquet(tmp_path / "data/valid_window.parquet")) == 98
     assert len(read_parquet(tmp_path / "data/valid_pilot.parquet")) == 9
     apart = read_parquet(tmp_path / "data/quarantine.parquet")
-    assert list(zip(apart["source"], apart["row"], strict=True)) == [("window", 3), ("window", 70), ("pilot", 3)]
-    assert apart["expectations"][0].count("expect_") == 2
+    assert list(zip(apart["__from__"], apart["__row__"], strict=True)) == [("window", 3), ("window", 70), ("pilot", 3)]
+    assert apart["__fails__"][0].count("expect_") == 2
     assert apart["x"].tolist() == [-5, 70, -5]
     left = read_json(tmp_path / "data/validation.json")
     assert [item for item in left["expectations"] if item["level"] == "table" and not item["success"]] == []
