@@ -162,8 +162,7 @@ def bare_loop(project: Path, steps: int, repeat: int) -> list[float]:
 def engine_passes(project: Path, steps: int, repeat: int) -> list[float]:
     """Run the steps in one engine: seconds a step of each pass; the first is the warm-up, the others are warm.
 
-    After the first step the worker goes on importing the libraries of real steps in a thread, which slows what runs
-    beside it for ten to twenty seconds; the passes after the first wait until that thread is done.
+    The worker imports the libraries of real steps in between, as it does in a run.
     """
     from flows.engine import Engine
 
@@ -175,16 +174,8 @@ def engine_passes(project: Path, steps: int, repeat: int) -> list[float]:
             if any(step.how != "ran" for step in done):
                 raise Failed(f"not every step ran: {[step.how for step in done]}")
             seconds.append(_between_steps(project, steps, seed))
-            engine._pool.submit(_finish_imports).result()
+            engine.result(engine.preload())
     return seconds
-
-
-def _finish_imports() -> None:
-    """Wait, in the worker, for its thread of imports."""
-    from flows import worker
-
-    if worker._State.preloading is not None:
-        worker._State.preloading.join()
 
 
 def repro_passes(project: Path, steps: int, repeat: int) -> list[float]:

@@ -40,7 +40,7 @@ class WorkerDied(LoopwrightError):  # noqa: N818
 
 
 class Engine:
-    """The worker of one run. Making it returns at once; the worker imports meanwhile.
+    """The worker of one run. Making it returns at once; the first call starts the worker.
 
     Parameters
     ----------
@@ -83,6 +83,10 @@ class Engine:
     def run(self, step: str) -> StepResult:
         """Run one DVC stage and wait for it."""
         return self.result(self.submit(step))
+
+    def preload(self) -> Future[None]:
+        """Queue the imports that later steps need."""
+        return self._submit(worker.preload)
 
     def status(self) -> list[str]:
         """Return the DVC stages and files that differ from ``dvc.lock``."""

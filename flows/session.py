@@ -56,6 +56,7 @@ class Session:
             self._sources = self.engine.commit_sources()
             for step in pipeline.steps_by_stage(self.project)[self.entry.stage]:
                 self._ahead[step] = self.engine.submit(step)
+            self.engine.preload()
 
     def raise_if_failed(self) -> None:
         """Raise what a step started ahead has already failed with, rather than wait for Prefect first."""

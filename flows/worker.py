@@ -61,7 +61,6 @@ class _State:
     lock: FileLock
     repo: Any = None
     ran: list[str]
-    preloading: threading.Thread | None = None
 
 
 def initialize(project: str) -> None:
@@ -90,7 +89,6 @@ def run_step(name: str) -> StepResult:
     StepCrashed
         For any other failure, with its traceback.
     """
-    _preload()
     started = time.perf_counter()
     with _reporting(name):
         repo = _repo()
@@ -98,6 +96,15 @@ def run_step(name: str) -> StepResult:
         done = repo.reproduce(targets=[name], single_item=True)
     how: How = "unchanged" if not done else "ran" if name in _State.ran else "restored"
     return StepResult(name, how, time.perf_counter() - started)
+
+
+def preload() -> None:
+    """Import what later steps need. Queued like a step, for time in which the worker would be idle.
+
+    Not in a thread: two threads that import one package from two ends may see half of it.
+    """
+    for name in HEAVY:
+        importlib.import_module(name)
 
 
 def status() -> list[str]:
@@ -217,18 +224,6 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__
-
-
-def _preload() -> None:
-    """Import what later steps need while the first ones run."""
-    if _State.preloading is None:
-        _State.preloading = threading.Thread(target=_import_heavy, daemon=True)
-        _State.preloading.start()
-
-
-def _import_heavy() -> None:
-    for name in HEAVY:
-        importlib.import_module(name)
 
 
 def _leave_with_parent() -> None:
