@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from stages.params import Params
+from stages.params import Params, Requirement
+from stages.requirements import shortfall
 from stages.signals import Signal
 
 Patch = dict[str, Any]
@@ -98,7 +99,4 @@ def distance_of(stage: str, signals: Mapping[str, Signal]) -> float | None:
 
 
 def _shortfall(item: dict[str, Any]) -> float:
-    value, bound = item.get("value"), item["bound"]
-    if value is None:
-        return 1.0
-    return float(min(1.0, abs(bound - value) / (abs(bound) or 1.0)))
+    return min(1.0, shortfall(Requirement(**{item["side"]: item["bound"]}), item)[0])

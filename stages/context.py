@@ -57,6 +57,11 @@ class Context:
             for name, item in self.charter["requirements"].items()
         }
 
+    @cached_property
+    def chosen(self) -> str:
+        """The name of the chosen candidate, as the fit step wrote it."""
+        return str(read_json(self.project / "models" / "chosen.json")["name"])
+
     def window(self) -> pd.DataFrame:
         """Return all rows of the window: train, valid and test, in this order."""
         import pandas as pd

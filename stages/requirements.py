@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import numpy as np
-
 from stages.params import Requirement
-from stages.signals import Signal
+from stages.signals import Direction, Signal, verdict
 
 Figure = Mapping[str, float | None]
 Interval = tuple[float, float, float]
@@ -23,30 +22,42 @@ def shortfall(bound: Requirement, figure: Figure) -> Interval:
     sign = 1.0 if bound.side == "at_least" else -1.0
     scale = abs(bound.bound) or 1.0
     value, low, high = (
-        np.nan if figure.get(key) is None else sign * (bound.bound - float(figure[key] or 0.0)) / scale
+        math.nan if figure.get(key) is None else sign * (bound.bound - float(figure[key] or 0.0)) / scale
         for key in ("value", "low", "high")
     )
-    return (1.0 if np.isnan(value) else value), min(low, high), max(low, high)
+    return (1.0 if math.isnan(value) else value), min(low, high), max(low, high)
 
 
 def worst(shortfalls: Iterable[Interval]) -> Interval:
     """Return the largest shortfall; its interval holds when all the intervals hold together. Zero for none."""
-    value, low, high = np.max([*shortfalls] or [(0.0, 0.0, 0.0)], axis=0)
-    return float(value), float(low), float(high)
+    value, low, high = (
+        math.nan if any(map(math.isnan, ends)) else max(ends)
+        for ends in zip(*([*shortfalls] or [(0.0, 0.0, 0.0)]), strict=True)
+    )
+    return value, low, high
 
 
-def surely(figure: Figure, *, above: float | None = None, below: float | None = None) -> bool:
-    """Tell whether the whole interval of a figure lies beyond a value; an unknown one does not."""
+def surely(figure: Figure, direction: Direction, threshold: float) -> bool:
+    """Tell whether the whole interval of a figure lies beyond a threshold; an unknown one does not."""
     low, high = figure.get("low"), figure.get("high")
-    if low is None or high is None:
-        return False
-    return (above is not None and low > above) or (below is not None and high < below)
+    return low is not None and high is not None and verdict(low, high, threshold, direction) is True
+
+
+def bound_words(side: str, bound: float) -> str:
+    """Return a bound as people read it.
+
+    Examples
+    --------
+    >>> bound_words("at_least", 0.7)
+    'at least 0.7'
+    """
+    return f"{side.replace('_', ' ')} {bound:.4g}"
 
 
 def serving_missed(entries: list[dict[str, Any]], chosen: str) -> Signal:
     """Fire when a requirement on size or latency is missed: no data, and no better fit, make a model smaller."""
     missed = [item for item in entries if not item["met"]]
-    told = [f"{item['metric']} misses {item['side'].replace('_', ' ')} {item['bound']:.4g}" for item in missed]
+    told = [f"{item['metric']} misses {bound_words(item['side'], item['bound'])}" for item in missed]
     return Signal.measured(
         "serving_missed",
         float(len(missed)),

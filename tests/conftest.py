@@ -92,6 +92,20 @@ def cli(embedded: Cli, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cli
     server.wait(timeout=30)
 
 
+def twins(code: str, folder: Path, environments: list[dict[str, str]]) -> list[str]:
+    """Run Python code in each environment, side by side, each with a path of its own; return what they printed."""
+    runs = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, str(folder / str(number))],
+            env={"PYTHONPATH": str(ROOT), **environment},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for number, environment in enumerate(environments)
+    ]
+    return [run.communicate(timeout=60)[0] for run in runs]
+
+
 def git(folder: Path, *arguments: str) -> str:
     """Run git with an identity of its own and return what it printed."""
     identity = ["-c", "user.name=Tests", "-c", "user.email=tests@example.org"]

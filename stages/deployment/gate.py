@@ -8,7 +8,7 @@ from typing import Any
 from stages.context import Context
 from stages.files import read_json, write_json
 from stages.metric_names import LOSS_LIKE
-from stages.requirements import serving_missed, shortfall, surely, worst
+from stages.requirements import bound_words, serving_missed, shortfall, surely, worst
 from stages.signals import Signal, write_signals
 from stages.step import main
 
@@ -17,7 +17,7 @@ def run(project: Path) -> None:
     """Write the signals and the release candidate."""
     work = Context(project)
     release = project / "release"
-    chosen = read_json(project / "models" / "chosen.json")["name"]
+    chosen = work.chosen
     measured = read_json(project / "metrics" / "pilot.json")
     piloted = read_json(release / "pilot.json")
     entries = requirements(work, measured["model"], read_json(release / "serving.json"))
@@ -86,8 +86,8 @@ def pilot_fails(
     missed = [item for item in entries if not item["met"]]
     skill, other = (measured["better_than_constant"][key] for key in ("loss", "other"))
     aims_at_loss = work.charter["optimise"] in LOSS_LIKE
-    worse = surely(skill, below=0.0) and (aims_at_loss or not surely(other, above=0.0))
-    told = [f"{i['metric']} {_number(i['value'])}, required {_bound(i)}" for i in missed]
+    worse = surely(skill, "below", 0.0) and (aims_at_loss or not surely(other, "above", 0.0))
+    told = [f"{i['metric']} {_number(i['value'])}, required {bound_words(i['side'], i['bound'])}" for i in missed]
     if skill["value"] is not None and skill["value"] < 0:
         told.append(f"a loss {-100 * skill['value']:.1f}% above the constant's")
     found = [shortfall(work.requirements[item["metric"]], item) for item in entries]
@@ -131,9 +131,10 @@ def shift(found: dict[str, Any], work: Context) -> Signal:
         f"the target's mean moved by {rate['value']:+.2f} sd; moved most: {features}"
     )
     evidence = {"two_sample_auc": auc, "rate_change": rate, "features": found["features"]}
-    sizes = sorted(abs(rate[end]) for end in ("low", "high")) if rate["low"] is not None else [0.0, 0.0]
-    if rate["low"] is not None and rate["low"] * rate["high"] > 0 and sizes[0] > limits.max_rate_change:
-        figure, threshold, unit = (abs(rate["value"]), *sizes), limits.max_rate_change, "sd of the target"
+    limit = limits.max_rate_change
+    if surely(rate, "above", limit) or surely(rate, "below", -limit):
+        sizes = sorted(abs(rate[end]) for end in ("low", "high"))
+        figure, threshold, unit = (abs(rate["value"]), *sizes), limit, "sd of the target"
     elif auc["low"] is None:
         return Signal(name="shift", threshold=limits.max_auc, says=says, evidence=evidence)
     else:
@@ -161,10 +162,6 @@ def hard_slices(found: list[dict[str, Any]], work: Context) -> Signal:
         f"({first['rows']} rows, loss {100 * first['excess']:+.0f}% beside its own mean's)",
         evidence={"slices": hard, "file": "release/slices.json"},
     )
-
-
-def _bound(item: dict[str, Any]) -> str:
-    return f"{item['side'].replace('_', ' ')} {item['bound']:.4g}"
 
 
 def _number(value: float | None) -> str:

@@ -9,19 +9,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from stages.context import Context
-from stages.files import read_json
 from stages.step import main
-from stages.training.estimators import build, fit
+from stages.training.estimators import fit_candidate
 from stages.training.store import save_model
 
 
 def run(project: Path) -> None:
     """Write ``release/model.skops``."""
     work = Context(project)
-    chosen = str(read_json(project / "models" / "chosen.json")["name"])
-    candidate = work.params.training.candidates[chosen]
-    pipeline = build(chosen, candidate, work.schema, work.task, work.params.seed)
-    save_model(project / work.release_model, fit(pipeline, work.window(), work.schema))
+    save_model(project / work.release_model, fit_candidate(work, work.chosen, work.window()))
 
 
 if __name__ == "__main__":

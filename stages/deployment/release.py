@@ -27,11 +27,11 @@ def publish(project: Path, *, iteration: int) -> dict[str, Any]:
         raise ProjectError("does not meet the charter", where="release/candidate.json", todo="loopwright why N")
     source = project / str(card["model"])
     sha256 = _sha256(source)
-    folder = project / FOLDER / sha256[:12]
+    name = f"{FOLDER}/{sha256[:12]}"
+    folder = project / name
     if not (folder / "model.skops").exists() or _sha256(folder / "model.skops") != sha256:
         with replacing(folder / "model.skops") as temporary:
             shutil.copyfile(source, temporary)
-    name = f"{FOLDER}/{sha256[:12]}"
     pointer: dict[str, Any] = {"sha256": sha256, "path": f"{name}/model.skops", "iteration": iteration}
     pointer["card"] = f"{name}/card-{iteration:03d}.json"
     write_json(project / pointer["card"], card | {"iteration": iteration, "sha256": sha256})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from statistics import NormalDist
 from typing import Any
 
@@ -72,16 +73,14 @@ def rate_change(work: Context, before: pd.DataFrame, after: pd.DataFrame) -> dic
     classes = list(range(work.n_classes)) if work.n_classes > 2 else [None]
     level = 1 - (1 - work.params.training.bootstrap.level) / len(classes)
     z = NormalDist().inv_cdf((1 + level) / 2)
+    blocks = work.blocks(before), work.blocks(after)
     found = []
     for code in classes:
         old, new = (one, two) if code is None else ((one == code).astype(float), (two == code).astype(float))
         deviation = old.std() or 1.0
         value = (new.mean() - old.mean()) / deviation
-        errors = [
-            standard_error(values - values.mean(), work.blocks(frame))
-            for values, frame in ((old, before), (new, after))
-        ]
-        half = z * float(np.hypot(errors[0], errors[1])) / deviation
+        errors = (standard_error(values - values.mean(), side) for values, side in zip((old, new), blocks, strict=True))
+        half = z * math.hypot(*errors) / deviation
         name = None if code is None else work.schema["classes"][code]
         found.append({"value": float(value), "low": float(value - half), "high": float(value + half), "class": name})
     return max(found, key=lambda item: abs(item["value"]))

@@ -9,7 +9,7 @@ from stages.context import Context
 from stages.files import read_json
 from stages.metric_names import LOSS, OFFLINE
 from stages.params import Requirement
-from stages.requirements import serving_missed, shortfall, surely, worst
+from stages.requirements import bound_words, serving_missed, shortfall, surely, worst
 from stages.signals import Signal, write_signals
 from stages.step import main
 
@@ -26,7 +26,7 @@ def run(project: Path) -> None:
     baselines = read_json(project / "metrics" / "baselines.json")
     candidates = read_json(project / "metrics" / "candidates.json")
     ways = {key: work.schema.get(key) for key in ("more", "more_rows", "unused_groups")}
-    ways |= {f"{part}rows": work.schema[name]["rows"] for part, name in (("", "window"), ("pilot_", "pilot"))}
+    ways |= {"rows": work.schema["window"]["rows"], "pilot_rows": work.schema["pilot"]["rows"]}
     ways |= {"chosen": chosen["name"]}
     write_signals(
         project / "signals" / "training.json",
@@ -57,7 +57,7 @@ def bug_suspected(better: dict[str, Any]) -> Signal:
         f"{second} by {_number(other['value'])}",
         evidence={"better_than_constant": better},
     )
-    fitted_otherwise = signal.fires and surely(other, above=0.0)
+    fitted_otherwise = signal.fires and surely(other, "above", 0.0)
     return signal.model_copy(update={"fires": False}) if fitted_otherwise else signal
 
 
@@ -99,13 +99,15 @@ def underfitting(train: dict[str, Figure], work: Context) -> Signal:
     if not found:
         return Signal(name="underfitting", fires=False, says="no offline requirement to miss")
     name = max(found, key=lambda metric: found[metric][:1])
+    bound = work.requirements[name]
     return Signal.measured(
         "underfitting",
         *worst(found.values()),
         threshold=0.0,
         direction="above",
         unit="of the bound",
-        says=f"on the training rows {name} is {_number(train[name]['value'])}, required {_bound(_offline(work)[name])}",
+        says=f"on the training rows {name} is {_number(train[name]['value'])}, "
+        f"required {bound_words(bound.side, bound.bound)}",
         evidence={"metric": name},
     )
 
@@ -125,7 +127,9 @@ def requirements_missed(
     missed = [item for item in entries if not bounds[item["metric"]].met_by(item["value"])]
     optimise = str(work.charter["optimise"])
     beside = {name: item.get(optimise, {}).get("value") for name, item in baselines.items()}
-    told = "; ".join(f"{i['metric']} {_number(i['value'])}, required {_bound(bounds[i['metric']])}" for i in missed)
+    told = "; ".join(
+        f"{i['metric']} {_number(i['value'])}, required {bound_words(i['side'], i['bound'])}" for i in missed
+    )
     value, low, high = worst(shortfall(bounds[item["metric"]], item) for item in entries)
     return Signal(
         name="requirements_missed",
@@ -204,10 +208,6 @@ def _change(gain: Figure) -> str:
 
 def _number(value: float | None) -> str:
     return "unknown" if value is None else f"{value:.4g}"
-
-
-def _bound(bound: Requirement) -> str:
-    return f"{bound.side.replace('_', ' ')} {bound.bound:.4g}"
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 from threadpoolctl import threadpool_limits
 
+from stages.context import Context
 from stages.errors import ParamsError
 from stages.params import PARAMS_FILE, WEIGHT, Candidate
 
@@ -81,6 +82,12 @@ def fit(pipeline: Pipeline, frame: pd.DataFrame, schema: Schema) -> Pipeline:
     empty = [name for name in _names(schema, "number") if rows[name].isna().all()]
     with threadpool_limits(limits=1):
         return pipeline.fit(rows.assign(**dict.fromkeys(empty, 0.0)), target, **extra)
+
+
+def fit_candidate(work: Context, name: str, frame: pd.DataFrame) -> Pipeline:
+    """Build a candidate of the ladder and fit it on some rows."""
+    candidate = work.params.training.candidates[name]
+    return fit(build(name, candidate, work.schema, work.task, work.params.seed), frame, work.schema)
 
 
 def predict(pipeline: Pipeline, frame: pd.DataFrame, schema: Schema) -> NDArray[np.float64]:

@@ -12,7 +12,7 @@ from stages.files import write_json
 from stages.metric_names import LOSS, OFFLINE, SERVING
 from stages.params import PARAMS_FILE
 from stages.step import main
-from stages.training.estimators import build, fit, predict
+from stages.training.estimators import fit_candidate, predict
 from stages.training.metrics import Scorer, constant_prediction, names_of
 from stages.training.selection import frontier, missed, select
 from stages.training.store import save_model
@@ -30,13 +30,11 @@ def run(project: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     found: dict[str, dict[str, Any]] = {}
     for name in work.params.training.use:
-        candidate = work.params.training.candidates[name]
-        pipeline = build(name, candidate, work.schema, work.task, work.params.seed)
         try:
-            model = fit(pipeline, train, work.schema)
+            model = fit_candidate(work, name, train)
         except (ValueError, TypeError) as error:
             raise ParamsError(
-                f"{candidate.estimator} cannot be fitted: {str(error).splitlines()[0]}",
+                f"{work.params.training.candidates[name].estimator} cannot be fitted: {str(error).splitlines()[0]}",
                 where=f"{PARAMS_FILE}: training.candidates.{name}",
                 expected="params that fit together, and an estimator that takes this table",
                 todo="correct it, or take it out of training.use",

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from stages.context import Context
 from stages.data.blocks import Blocks
-from stages.files import read_json, write_json, write_text
+from stages.files import write_json, write_text
 from stages.step import main
-from stages.training.estimators import build, fit, predict
+from stages.training.estimators import fit_candidate, predict
 from stages.training.metrics import Array, Figure, figure, resampled, row_losses
 from stages.training.store import load_model
 
@@ -27,7 +27,6 @@ def run(project: Path) -> None:
     drawn several times: which rows are in it makes as much difference as which rows it is judged on.
     """
     work = Context(project)
-    chosen = str(read_json(project / "models" / "chosen.json")["name"])
     train, valid = work.split("train"), work.split("valid")
     shares = work.params.training.learning_curve.shares
     seed = work.params.seed
@@ -40,7 +39,7 @@ def run(project: Path) -> None:
     for share in shares:
         draws = orders if share == shares[-2] else orders[:1]
         parts = [train if share == 1 else _part(work, train, order, share) for order in draws]
-        models = [_fitted(work, chosen, part, whole=share == 1) for part in parts]
+        models = [_fitted(work, part, whole=share == 1) for part in parts]
         judged[share] = [losses(model, valid) for model in models]
         own = np.mean([losses(model, part).mean() for model, part in zip(models, parts, strict=True)])
         points.append({"rows": len(parts[0]), "train_loss": own, "valid_loss": np.mean(judged[share])})
@@ -99,11 +98,10 @@ def _part(work: Context, train: pd.DataFrame, order: NDArray[np.intp], share: fl
     return train.iloc[np.sort(chosen)]
 
 
-def _fitted(work: Context, chosen: str, part: pd.DataFrame, *, whole: bool) -> Any:
+def _fitted(work: Context, part: pd.DataFrame, *, whole: bool) -> Any:
     if whole:
         return load_model(work.project / "models" / "model.skops")
-    candidate = work.params.training.candidates[chosen]
-    return fit(build(chosen, candidate, work.schema, work.task, work.params.seed), part, work.schema)
+    return fit_candidate(work, work.chosen, part)
 
 
 if __name__ == "__main__":

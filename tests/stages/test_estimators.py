@@ -1,7 +1,5 @@
 """Candidates by import path: mistakes are named, and columns reach the model as it needs them, whatever is in them."""
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +10,8 @@ import pytest
 from stages.errors import ParamsError
 from stages.params import Candidate
 from stages.training.estimators import build, check_candidates, features_of, fit, predict
+from tests.conftest import twins
 
-ROOT = Path(__file__).parents[2]
 BOOSTING = "sklearn.ensemble.HistGradientBoostingClassifier"
 CLASSIFIERS: dict[str, dict[str, Any]] = {
     BOOSTING: {"max_iter": 30, "min_samples_leaf": 5},
@@ -234,15 +232,8 @@ def test_a_regression_predicts_values() -> None:
 
 
 def test_the_number_of_threads_changes_no_byte(tmp_path: Path) -> None:
-    runs = [
-        subprocess.Popen(
-            [sys.executable, "-c", THREADS, str(tmp_path / threads)],
-            env={"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads},
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for threads in ("1", "2")
-    ]
-    one, two = (run.communicate(timeout=60)[0] for run in runs)
+    one, two = twins(
+        THREADS, tmp_path, [{"OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads} for threads in "12"]
+    )
     assert len(one.split()) == 4
     assert one == two

@@ -3,7 +3,6 @@
 import io
 import json
 import subprocess
-import sys
 import zipfile
 from functools import partial
 from pathlib import Path
@@ -23,8 +22,8 @@ from stages.errors import DataError
 from stages.params import Candidate
 from stages.training.estimators import build, fit, predict
 from stages.training.store import load_model, save_model
+from tests.conftest import twins
 
-ROOT = Path(__file__).parents[2]
 CLASSIFIERS: dict[str, dict[str, Any]] = {
     "sklearn.ensemble.HistGradientBoostingClassifier": {"max_iter": 10, "min_samples_leaf": 5},
     "sklearn.linear_model.LogisticRegression": {},
@@ -96,16 +95,7 @@ def test_what_is_read_predicts_the_same(estimator: str, tmp_path: Path) -> None:
 
 
 def test_two_processes_write_the_same_bytes(tmp_path: Path) -> None:
-    runs = [
-        subprocess.Popen(
-            [sys.executable, "-c", IN_A_PROCESS, str(tmp_path / seed)],
-            env={"PYTHONPATH": str(ROOT), "PYTHONHASHSEED": seed, "OMP_NUM_THREADS": seed},
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for seed in ("1", "2")
-    ]
-    one, two = (run.communicate(timeout=60)[0] for run in runs)
+    one, two = twins(IN_A_PROCESS, tmp_path, [{"PYTHONHASHSEED": seed, "OMP_NUM_THREADS": seed} for seed in "12"])
     assert len(one.split()) == 6
     assert one == two
 
