@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -22,15 +21,12 @@ T = TypeVar("T")
 
 
 @contextmanager
-def _deaf_to_ctrl_c() -> Iterator[None]:
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _ctrl_c_waits() -> Iterator[None]:
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class WorkerDied(LoopwrightError):  # noqa: N818
@@ -106,8 +102,8 @@ class Engine:
 
     def _submit(self, call: Callable[..., T], *arguments: object) -> Future[T]:
         try:
-            # The first call spawns the worker, which must be deaf to Ctrl-C from its first instant.
-            with _deaf_to_ctrl_c():
+            # The first call spawns the worker, which must not hear Ctrl-C from its first instant; to us it comes later.
+            with _ctrl_c_waits():
                 return self._pool.submit(call, *arguments)
         except BrokenProcessPool as error:
             dead: Future[T] = Future()

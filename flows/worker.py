@@ -66,6 +66,7 @@ class _State:
 def initialize(project: str) -> None:
     """Prepare the worker: leave with the parent, keep quiet, wait for an orphan of an earlier run to end."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # the engine spawned us with it blocked
     sys.argv = [NAME]  # DVC notes it beside what it locks
     threading.Thread(target=_leave_with_parent, daemon=True).start()
     os.chdir(project)
