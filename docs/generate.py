@@ -41,7 +41,7 @@ def transitions() -> str:
 def params() -> str:
     """Return the reference of ``params.yaml`` as Markdown."""
     lines = [
-        NOTE.format(source="stages/params.py") + "# params.yaml\n",
+        NOTE.format(source="stages/params/") + "# params.yaml\n",
         "Unknown keys are errors. Defaults are in the third column.\n",
     ]
     lines += ["| key | type | default | meaning |", "|---|---|---|---|"]

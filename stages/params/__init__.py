@@ -1,0 +1,42 @@
+"""The schema of ``params.yaml``: every key, its type, its default and its meaning. Docs are generated from here."""
+
+from stages.params.base import PARAMS_FILE, WEIGHT, Count, Section, Share
+from stages.params.data import Collect, Data, FlightsSource, HardSlice, Minimum, Split, TableSource, Validate
+from stages.params.deployment import BehaviourTest, Deployment, Shift, Slices
+from stages.params.loading import Params, check_params, load_params, read_params, refuse_bare_dates
+from stages.params.planning import Budgets, Planning, Progress, Requirement
+from stages.params.training import Bootstrap, Candidate, Diagnosis, LearningCurve, Training
+
+__all__ = [
+    "PARAMS_FILE",
+    "WEIGHT",
+    "BehaviourTest",
+    "Bootstrap",
+    "Budgets",
+    "Candidate",
+    "Collect",
+    "Count",
+    "Data",
+    "Deployment",
+    "Diagnosis",
+    "FlightsSource",
+    "HardSlice",
+    "LearningCurve",
+    "Minimum",
+    "Params",
+    "Planning",
+    "Progress",
+    "Requirement",
+    "Section",
+    "Share",
+    "Shift",
+    "Slices",
+    "Split",
+    "TableSource",
+    "Training",
+    "Validate",
+    "check_params",
+    "load_params",
+    "read_params",
+    "refuse_bare_dates",
+]

@@ -1,0 +1,133 @@
+"""Reading ``params.yaml``, and saying what is wrong with it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, ValidationError
+
+from stages.errors import ParamsError
+from stages.params.base import PARAMS_FILE, Section
+from stages.params.data import Data
+from stages.params.deployment import Deployment
+from stages.params.planning import Planning
+from stages.params.training import Training
+
+
+class Params(Section):
+    """All of ``params.yaml``."""
+
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(0, description="Seed of every random step.")
+    planning: Planning
+    data: Data
+    training: Training
+    deployment: Deployment = Field(default_factory=Deployment)
+
+
+def load_params(project: Path) -> Params:
+    """Read and check ``params.yaml`` of a project.
+
+    Raises
+    ------
+    ParamsError
+        If the file is missing, is not YAML, or a key is unknown, missing or of the wrong type; all are named.
+    """
+    return check_params(read_params(project))
+
+
+def read_params(project: Path) -> dict[str, Any]:
+    """Read ``params.yaml`` as plain data, unchecked but for being a mapping."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+    path = project / PARAMS_FILE
+    try:
+        loaded = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ParamsError(
+            "not found", where=str(path), todo="run inside a project, or make one: loopwright init DIR --data FILE"
+        ) from None
+    except OSError as error:
+        raise ParamsError(
+            f"cannot be read ({error.strerror})", where=str(path), todo="check its owner and mode"
+        ) from None
+    except UnicodeDecodeError as error:
+        raise ParamsError(f"is not UTF-8: {error.reason}", where=PARAMS_FILE, todo="save it as UTF-8") from None
+    except MarkedYAMLError as error:
+        mark = error.problem_mark
+        line = f" line {mark.line + 1}" if mark else ""
+        raise ParamsError(
+            f"is not YAML: {error.problem}", where=f"{PARAMS_FILE}{line}", todo="mend that line"
+        ) from None
+    except YAMLError as error:
+        what = " ".join(str(error).split())
+        raise ParamsError(f"is not YAML: {what}", where=PARAMS_FILE, todo="take that character out") from None
+    if not isinstance(loaded, dict):
+        raise ParamsError("is empty or not a mapping", where=PARAMS_FILE, expected="keys planning, data, training")
+    refuse_bare_dates(loaded, "")
+    return loaded
+
+
+def refuse_bare_dates(value: Any, key: str) -> None:
+    """Refuse what YAML reads as a date: DVC stops at any in the file, and names no line."""
+    if isinstance(value, dt.date):
+        raise ParamsError(
+            f"{value} is a bare date",
+            where=f"{PARAMS_FILE}: {key}",
+            expected=f'a text, "{value}"',
+            todo="put it in quotes",
+        )
+    for name, item in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+        refuse_bare_dates(item, f"{key}.{name}" if key else str(name))
+
+
+def check_params(values: dict[str, Any]) -> Params:
+    """Check plain data against the schema.
+
+    Raises
+    ------
+    ParamsError
+        Naming every key at fault, what was found and what was expected.
+    """
+    try:
+        params = Params.model_validate(values)
+    except ValidationError as error:
+        raise ParamsError("; ".join(_explain(item) for item in error.errors()), todo=f"edit {PARAMS_FILE}") from None
+    _check_metrics(params)
+    return params
+
+
+def _explain(item: Any) -> str:
+    keys = [str(part) for part in item["loc"] if part not in ("nycflights13", "table")]
+    where = f"{PARAMS_FILE}: {'.'.join(keys) or 'top level'}"
+    if item["type"] == "extra_forbidden":
+        return f"{where}: unknown key; see docs/params.md for the known ones"
+    if item["type"] == "missing":
+        return f"{where}: missing"
+    found = (
+        item["input"] if isinstance(item["input"], str | int | float | bool | None) else type(item["input"]).__name__
+    )
+    return f"{where}: {item['msg'].removeprefix('Value error, ')} (found {found!r})"
+
+
+def _check_metrics(params: Params) -> None:
+    from stages.metric_names import OFFLINE, known
+
+    names = known(params.planning.task)
+    for name in params.planning.requirements:
+        if name not in names:
+            raise ParamsError(
+                f"unknown metric {name!r} for {params.planning.task}",
+                where=f"{PARAMS_FILE}: planning.requirements",
+                expected="one of " + ", ".join(sorted(names)),
+                todo=f"edit {PARAMS_FILE}",
+            )
+    if params.planning.optimise not in OFFLINE[params.planning.task]:
+        raise ParamsError(
+            f"unknown metric {params.planning.optimise!r} for {params.planning.task}",
+            where=f"{PARAMS_FILE}: planning.optimise",
+            expected="one of " + ", ".join(sorted(OFFLINE[params.planning.task])),
+            todo=f"edit {PARAMS_FILE}",
+        )

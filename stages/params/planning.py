@@ -1,0 +1,87 @@
+"""``planning``: the charter."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from stages.params.base import Count, Section
+
+
+class Requirement(Section):
+    """A bound on one metric. Exactly one of ``at_least`` and ``at_most``."""
+
+    at_least: float | None = Field(None, description="The metric must be this or more.")
+    at_most: float | None = Field(None, description="The metric must be this or less.")
+    why: str = Field("", description="Who asked, and why this value.")
+
+    @model_validator(mode="after")
+    def _one_bound(self) -> Requirement:
+        if (self.at_least is None) == (self.at_most is None):
+            raise ValueError("needs exactly one of at_least and at_most")
+        return self
+
+    @property
+    def bound(self) -> float:
+        """The threshold, whichever side it is on."""
+        return self.at_least if self.at_least is not None else float(self.at_most or 0.0)
+
+    @property
+    def side(self) -> Literal["at_least", "at_most"]:
+        """The side of the threshold on which the metric must lie."""
+        return "at_least" if self.at_least is not None else "at_most"
+
+    def met_by(self, value: float | None) -> bool:
+        """Tell whether ``value`` meets the bound; a missing or NaN value does not."""
+        if value is None or math.isnan(value):
+            return False
+        return value >= self.bound if self.side == "at_least" else value <= self.bound
+
+
+class Budgets(Section):
+    """What one run may spend before it stops with the best so far."""
+
+    loops: Count = Field(12, description="Loop-backs in one run.")
+    minutes: Annotated[float, Field(gt=0)] = Field(60.0, description="Wall time of one run, minutes.")
+    labels: Count = Field(1_000_000, description="Labelled rows that may be collected in all.")
+    per_row: Count = Field(4, description="Times one row of the transition table may be taken in one run.")
+
+
+class Progress(Section):
+    """When the loop is going nowhere."""
+
+    patience: Count = Field(4, description="Ways back without coming closer to a release before the run stops.")
+    min_gain: Annotated[float, Field(ge=0)] = Field(
+        0.001,
+        description="Smallest fall of the distance to a release that counts; it is the sum of the relative shortfalls, "
+        "plus 1 before the pilot.",
+    )
+
+
+class Planning(Section):
+    """The charter: what is wanted, how it is measured, what it may cost."""
+
+    goal: str = Field(description="What the project is for, in one sentence.")
+    users: str = Field("", description="Who uses the predictions, and what they decide by them.")
+    archetype: Literal["software_2.0", "human_in_the_loop", "autonomous"] = Field(
+        "human_in_the_loop", description="The kind of ML product (Full Stack Deep Learning 2021, lecture 5)."
+    )
+    task: Literal["classification", "regression"] = Field(description="What kind of target is predicted.")
+    optimise: str = Field(description="The one metric to optimise; the others are thresholds.")
+    requirements: dict[str, Requirement] = Field(description="Metric name -> bound that a release must meet.")
+    rule: list[str] = Field(
+        default_factory=list,
+        description="Columns of the rule baseline: predict the target's mean in each cell. Empty: the best single one.",
+    )
+    if_rule_suffices: Literal["stop", "continue"] = Field(
+        "continue", description="What to do when a rule without any model meets every requirement."
+    )
+    unattended: Literal["stop", "relax"] = Field(
+        "stop",
+        description="When the loop returns to planning and nobody is there: stop with the evidence, or relax the "
+        "missed requirement to the value that was reached.",
+    )
+    budgets: Budgets = Field(default_factory=Budgets)
+    progress: Progress = Field(default_factory=Progress)

@@ -1,0 +1,65 @@
+"""``training``: the candidates, and how they are judged."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field, model_validator
+
+from stages.params.base import Section, Share
+
+
+class Candidate(Section):
+    """Any scikit-learn estimator, by import path."""
+
+    estimator: str = Field(description="Import path, e.g. sklearn.linear_model.LogisticRegression.")
+    params: dict[str, Any] = Field(default_factory=dict, description="Keyword arguments of its constructor.")
+
+
+class Bootstrap(Section):
+    """Intervals by the bootstrap (Efron 1979), percentile method."""
+
+    n: Annotated[int, Field(ge=50)] = Field(200, description="Resamples.")
+    level: Share = Field(0.95, description="Coverage of the interval.")
+
+
+class LearningCurve(Section):
+    """Refits of the chosen candidate on growing parts of the training set."""
+
+    shares: list[Annotated[float, Field(gt=0, le=1)]] = Field(
+        default=[0.125, 0.25, 0.5, 1.0], description="Parts of the training set, ascending, ending in 1."
+    )
+
+    @model_validator(mode="after")
+    def _ascending(self) -> LearningCurve:
+        if len(self.shares) < 2 or self.shares != sorted(set(self.shares)) or self.shares[-1] != 1:
+            raise ValueError("must be at least two ascending shares ending in 1.0")
+        return self
+
+
+class Diagnosis(Section):
+    """Thresholds of the training signals, in relative units of the optimised loss."""
+
+    max_gap: Annotated[float, Field(ge=0)] = Field(
+        0.05, description="Overfitting: largest share of the validation loss that may be missing on the training set."
+    )
+    min_gain: Annotated[float, Field(ge=0)] = Field(
+        0.005, description="The learning curve still falls when doubling the data cut the loss by more than this share."
+    )
+
+
+class Training(Section):
+    """The ladder of candidates, from low to high capacity, and which rungs are tried."""
+
+    candidates: dict[str, Candidate] = Field(description="Name -> estimator, in order of rising capacity.")
+    use: list[str] = Field(description="Candidates fitted now; loop-backs add and remove rungs.")
+    bootstrap: Bootstrap = Field(default_factory=Bootstrap)
+    learning_curve: LearningCurve = Field(default_factory=LearningCurve)
+    diagnosis: Diagnosis = Field(default_factory=Diagnosis)
+
+    @model_validator(mode="after")
+    def _known(self) -> Training:
+        unknown = [name for name in self.use if name not in self.candidates]
+        if unknown or not self.use:
+            raise ValueError(f"use names {unknown or 'nothing'}; candidates are {', '.join(self.candidates)}")
+        return self
