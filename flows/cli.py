@@ -71,7 +71,7 @@ def parser() -> argparse.ArgumentParser:
 
     init = commands.add_parser("init", help="Make a project around a table of your own", epilog=EPILOG)
     init.add_argument("dir", type=Path, metavar="DIR", help="folder to make")
-    init.add_argument("--data", type=Path, required=True, metavar="FILE", help="CSV or Parquet file")
+    init.add_argument("--data", type=Path, required=True, metavar="PATH", help="CSV or Parquet file, or a folder")
     init.add_argument("--target", required=True, metavar="COLUMN", help="the column to predict")
     init.add_argument("--task", choices=["classification", "regression"], help="default: told from the target")
     init.add_argument("--time", metavar="COLUMN", help="column that orders the rows; splits follow it")

@@ -83,7 +83,8 @@ def gate_open(situation: Situation) -> bool:
         case "planning":
             return not (situation.fires("rule_suffices") and situation.params.planning.if_rule_suffices == "stop")
         case "data":
-            return not situation.fires("expectations_fail") and not situation.fires("labels_too_few")
+            closing = ("expectations_fail", "labels_too_few", "label_cost")
+            return not any(situation.fires(name) for name in closing)
         case "training":
             held = _passes(situation, "requirements_missed") and not situation.fires("serving_missed")
             return held and not situation.fires("bug_suspected")

@@ -52,7 +52,7 @@ def init(
     folder : Path
         A folder that does not exist yet, or is empty.
     data : Path
-        CSV or Parquet file; it is copied.
+        CSV or Parquet file, or a folder of them; it is copied.
     target : str
         Column to predict.
     task : {"classification", "regression"}, optional
@@ -82,6 +82,10 @@ def init(
     values, suite = found["params"], found["suite"]
     # With every default written out: DVC wants the keys that dvc.yaml names, and people see what they may turn.
     values = check_params(values).model_dump(mode="json", by_alias=True, exclude_none=True)
+    values["data"]["source"] = {key: values["data"]["source"][key] for key in ("kind", "path")} | values["data"][
+        "source"
+    ]
+    values["data"]["collect"] |= {"start": None, "as_of": None}  # dvc.yaml names them
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
@@ -109,7 +113,7 @@ def _profiled(data: Path, target: str, **options: Any) -> dict[str, Any]:
         return profile(data, target, **options)
     except DataError as error:
         where = re.sub(r"^params\.yaml: data\.source\.(\w+)$", r"--\1", error.where)
-        todo = re.sub(r"\bdata\.source\.(\w+)", r"--\1", error.todo)
+        todo = re.sub(r"\bdata\.source\.(\w+)", r"--\1", error.todo.replace("data.source.path", "--data"))
         todo = re.sub(r"set planning\.task: (\w+)", r"use --task \1", todo).replace("edit params.yaml", "correct it")
         raise DataError(error.what, where=where, expected=error.expected, todo=todo) from None
 
@@ -139,7 +143,10 @@ def _tell(console: Console, folder: Path, target: str, values: dict[str, Any], f
 def _write(draft: Path, data: Path, values: dict[str, Any], suite: dict[str, Any]) -> None:
     raw = draft / values["data"]["source"]["path"]
     raw.parent.mkdir(parents=True)
-    shutil.copyfile(data, raw)
+    if data.is_dir():
+        shutil.copytree(data, raw)
+    else:
+        shutil.copyfile(data, raw)
     yaml = YAML()
     yaml.default_flow_style = None
     yaml.width = 110

@@ -29,6 +29,10 @@ class Iteration(BaseModel):
         ``to``, ``row``, ``reason``, the ``patch`` for the next iteration, and what else was considered.
     seconds : float
         Wall time of the steps, seconds.
+    rows, labels : int or None
+        What the data of a data iteration hold; None in the others.
+    money : float or None
+        What they cost by ``planning.prices``.
     params_before, params_after : str
         Hash of the params during the iteration, and once the move's patch is applied.
     """
@@ -49,6 +53,7 @@ class Iteration(BaseModel):
     seconds: float
     rows: int | None
     labels: int | None
+    money: float | None = None
     experiment: str
     code: str
     params_before: str

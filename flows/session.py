@@ -23,10 +23,11 @@ from flows.transitions import RELEASED
 from stages.deployment.release import publish
 from stages.errors import ParamsError, ProjectError
 from stages.files import read_json
-from stages.params import Params, TableSource, load_params
+from stages.params import Params, PythonSource, TableSource, load_params
 from stages.signals import Signal, read_signals
 
 VERSIONED_DATA = "data/splits"
+PATH_DEPENDENCY = "${data.source.path}"
 
 
 @dataclass
@@ -111,7 +112,7 @@ class Session:
         name = f"lw-{entry.number:03d}-{entry.stage}-{entry.run}"
         snapshots.save(self.project, name, f"iteration {entry.number}: {entry.stage}, then {move.to} ({move.row})")
         metrics = self._metrics(entry.stage) if worked.steps else {}
-        rows = _rows(metrics.get("data", {}))
+        collected = metrics.get("data", {}).get("collected", {})
         line = record.Iteration(
             iteration=entry.number,
             run=entry.run,
@@ -125,8 +126,9 @@ class Session:
             move=move.model_dump(),
             steps=[{"name": s.name, "how": s.how, "seconds": round(s.seconds, 3)} for s in worked.steps],
             seconds=round(worked.seconds, 3),
-            rows=rows,
-            labels=rows,
+            rows=collected.get("rows"),
+            labels=collected.get("labels"),
+            money=collected.get("money"),
             experiment=name,
             code=snapshots.code_version(self.project),
             params_before=before,
@@ -171,15 +173,36 @@ def check_files(project: Path, params: Params) -> None:
     if isinstance(source, TableSource):
         named["data.source.path"] = source.path
     for key, name in named.items():
-        if not (project / name).is_file():
+        here = project / name
+        if not (here.exists() if key == "data.source.path" else here.is_file()):
             todo = f"dvc checkout {name}.dvc, or dvc pull" if (project / f"{name}.dvc").exists() else "correct it"
             raise ParamsError(f"{name} is not found", where=f"params.yaml: {key}", expected="a file", todo=todo)
+    _check_dependencies(project, source)
 
 
-def _rows(splits: dict[str, Any]) -> int | None:
-    """Return the labelled rows of all splits, None when the stage made none."""
-    counts = [int(item["rows"]) for item in splits.values() if isinstance(item, dict) and "rows" in item]
-    return sum(counts) if counts else None
+def _check_dependencies(project: Path, source: object) -> None:
+    """Refuse a ``dvc.yaml`` that does not go with the source: DVC could not read it, or would not see it change."""
+    collect = pipeline.pipeline(project).get("collect", {})
+    named = [str(dep) for dep in collect.get("deps") or []]
+    if not isinstance(source, TableSource) and PATH_DEPENDENCY in named:
+        raise ProjectError(
+            f"collect depends on {PATH_DEPENDENCY}, which data.source has no longer",
+            where=pipeline.PIPELINE_FILE,
+            expected="what the data really come from",
+            todo="take it out of the deps of feasibility and collect; see docs/sources.md",
+        )
+    if isinstance(source, PythonSource):
+        module = source.call.partition(":")[0].split(".")
+        parts = (Path(*module[:count]) for count in range(len(module), 0, -1))
+        files = (path for part in parts for path in (part.with_suffix(".py"), part / "__init__.py"))
+        file = next((path for path in files if (project / path).is_file()), None)
+        if file is not None and not any(file.is_relative_to(dep) for dep in named):
+            raise ProjectError(
+                f"collect does not depend on {file}, so DVC would not see it change",
+                where=pipeline.PIPELINE_FILE,
+                expected=f"{file}, or its folder, among the deps",
+                todo="add it to the deps of feasibility and collect",
+            )
 
 
 def _now() -> str:

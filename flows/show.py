@@ -124,7 +124,7 @@ def history_table(items: Sequence[Iteration]) -> Table:
             str(item.iteration),
             item.stage,
             (item.data_version or "–")[:7],
-            figure(item.rows),
+            figure(item.rows) + (f"\n[dim]cost {figure(item.money)}[/]" if item.money else ""),
             escape(metric_line(item).replace(": ", "\n", 1).replace(", ", "\n")),
             f"→ {item.move['to']}\n[dim]{escape(row)}[/]",
             f"{item.seconds:.1f}",

@@ -94,10 +94,10 @@ TABLE: tuple[Transition, ...] = (
         "data",
         "planning",
         ("label_cost",),
-        "labels are too dear or too hard to get for the plan",
-        "revise task, target, scope or label budget",
+        "the plan's rows and labels cost more than its budget of money",
+        "fewer rows where they still suffice, else a larger budget",
+        changes.afford,
         asks=True,
-        live=False,
     ),
     Transition(
         "expectations_fail",

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from stages.data.sources.columns import as_text, is_marker, to_labels
-from stages.data.sources.reading import read_table
+from stages.data.sources.files import Files
 from stages.data.sources.table import Table
 from stages.params import TableSource, check_params
 
@@ -37,7 +37,7 @@ def profile(
     Parameters
     ----------
     path : Path
-        The CSV or Parquet file; the project is expected to hold it as ``data/raw/<name>``.
+        The CSV or Parquet file, or a folder of them; the project is expected to hold it as ``data/raw/<name>``.
     target : str
         The column to predict.
     time, group : str or None
@@ -60,7 +60,7 @@ def profile(
         If the file or a column cannot be used.
     """
     settings = TableSource(kind="table", path=path.name, target=target, time=time, group=group, drop=list(drop))
-    task = task or _guess(path, target)
+    task = task or _guess(path, settings)
     frame, schema = Table(path.parent, settings, task).load([])
     missing = {name: round(float(frame[name].isna().mean()), 4) for name in schema["features"]}
     params = _params(path, settings, task, frame, schema)
@@ -92,10 +92,10 @@ def guess_task(target: pd.Series) -> str:
     return "classification" if whole and few else "regression"
 
 
-def _guess(path: Path, target: str) -> str:
-    raw, _ = read_table(path, path.name)
+def _guess(path: Path, settings: TableSource) -> str:
+    raw = Files(path.parent, settings).read({}).frame
     # A missing target is reported by the source, whichever the task.
-    return guess_task(raw[target]) if target in raw.columns else "classification"
+    return guess_task(raw[settings.target]) if settings.target in raw.columns else "classification"
 
 
 def _params(

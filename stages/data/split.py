@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from stages.data.cost import label_cost
 from stages.data.cutting import By, cut
 from stages.errors import DataError, ParamsError
 from stages.files import read_json, read_parquet, write_json, write_parquet
@@ -39,10 +40,21 @@ def run(project: Path) -> None:
         write_parquet(folder / f"{name}.parquet", part)
     metrics = {name: _figures(part[schema["target"]], schema) for name, part in weighed.items()}
     metrics["quarantined"] = {name: int(validation[name]["quarantined"]) for name in ("window", "pilot")}
-    write_json(project / "metrics/data.json", metrics)
     fails = expectations_signal(validation, params.data)
-    few = labels_signal(weighed["train"][schema["target"]], schema, params.data)
-    write_signals(project / "signals/data.json", [fails, few])
+    train = weighed["train"][schema["target"]]
+    few = labels_signal(train, schema, params.data)
+    cost = label_cost(
+        rows=sum(validation[name]["rows"] for name in ("window", "pilot")),
+        labels=sum(len(part) for part in weighed.values()),
+        train_labels=len(train),
+        rarest=min(few.evidence["classes"].values(), default=None),
+        minimum=params.data.minimum,
+        prices=params.planning.prices,
+        budgets=params.planning.budgets,
+    )
+    metrics["collected"] = cost.evidence["cost"]
+    write_json(project / "metrics/data.json", metrics)
+    write_signals(project / "signals/data.json", [fails, few, cost])
 
 
 def labelled(frame: pd.DataFrame, schema: dict[str, Any], name: str) -> pd.DataFrame:
@@ -169,6 +181,7 @@ def labels_signal(target: pd.Series, schema: dict[str, Any], data: Data) -> Sign
             "classes": counts,
             "minimum": {"rows": minimum.rows, "per_class": minimum.per_class},
             "rows": schema["window"]["rows"],
+            "pilot_rows": schema["pilot"]["rows"],
             "more": schema["more"],
             "more_rows": schema["more_rows"],
             "include_pilot": schema["include_pilot"],

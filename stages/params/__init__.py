@@ -1,10 +1,23 @@
 """The schema of ``params.yaml``: every key, its type, its default and its meaning. Docs are generated from here."""
 
 from stages.params.base import PARAMS_FILE, WEIGHT, Count, Section, Share
-from stages.params.data import Collect, Data, FlightsSource, HardSlice, Minimum, Split, TableSource, Validate
+from stages.params.data import (
+    Collect,
+    Data,
+    FlightsSource,
+    HardSlice,
+    Minimum,
+    PythonSource,
+    Scale,
+    Split,
+    SqlSource,
+    TableSource,
+    Tabular,
+    Validate,
+)
 from stages.params.deployment import BehaviourTest, Deployment, Shift, Slices
 from stages.params.loading import Params, check_params, load_params, read_params, refuse_bare_dates
-from stages.params.planning import Budgets, Planning, Progress, Requirement
+from stages.params.planning import Budgets, Planning, Prices, Progress, Requirement
 from stages.params.training import Bootstrap, Candidate, Diagnosis, LearningCurve, Training
 
 __all__ = [
@@ -25,14 +38,19 @@ __all__ = [
     "Minimum",
     "Params",
     "Planning",
+    "Prices",
     "Progress",
+    "PythonSource",
     "Requirement",
+    "Scale",
     "Section",
     "Share",
     "Shift",
     "Slices",
     "Split",
+    "SqlSource",
     "TableSource",
+    "Tabular",
     "Training",
     "Validate",
     "check_params",

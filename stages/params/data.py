@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
 from stages.params.base import Count, Section, Share
+
+# A password in a URL as SQLAlchemy reads it, or among its options.
+PASSWORD = re.compile(r"[^:/]+://[^:/@]*:[^@]+@")
+SECRET = re.compile(r"[?&](?:password|passwd|pwd|passfile|sslpassword|token)=", re.IGNORECASE)
 
 
 class FlightsSource(Section):
@@ -20,25 +25,93 @@ class FlightsSource(Section):
     )
 
 
-class TableSource(Section):
-    """One CSV or Parquet file with a target column."""
+class Scale(Section):
+    """A column brought back to the unit it had."""
 
-    kind: Literal["table"] = Field(description="A table of your own.")
-    path: str = Field(description="The file, relative to the project.")
+    column: str
+    factor: Annotated[float, Field(gt=0)] = Field(description="The column's values are multiplied by this.")
+    since: str | None = Field(None, description="Only in rows from this time on (needs `time`). Empty: in every row.")
+
+
+class Tabular(Section):
+    """What every source of the user's own has: the roles of its columns, and how to mend them."""
+
     target: str = Field(description="Name of the column to predict.")
     time: str | None = Field(None, description="Column that orders the rows; splits follow it when given.")
     group: str | None = Field(None, description="Column whose values must not be torn apart by a split.")
     drop: list[str] = Field(default_factory=list, description="Columns never used as features (ids, leaks).")
+    rename: dict[str, str] = Field(
+        default_factory=dict, description="Name in the source -> name that the project knows the column by."
+    )
+    scale: list[Scale] = Field(default_factory=list, description="Columns whose unit changed.")
+
+
+class TableSource(Tabular):
+    """A CSV or Parquet file, or a folder of them, with a target column."""
+
+    kind: Literal["table"] = Field(description="A table of your own.")
+    path: str = Field(
+        description="The file, relative to the project; or a folder: all CSV or all Parquet files below it, of one "
+        "schema, in the order of their names."
+    )
+
+
+class SqlSource(Tabular):
+    """The result of a query, through SQLAlchemy; see docs/sources.md."""
+
+    kind: Literal["sql"] = Field(description="A query on a database.")
+    url: str | None = Field(None, description="SQLAlchemy URL without a password, e.g. sqlite:///data/raw/shop.db.")
+    url_env: str | None = Field(None, description="Environment variable that holds the URL, password and all.")
+    query: str = Field(
+        description="The query; it may use :start, :end, :rows and :as_of, which data.collect fills in. Where a pilot "
+        "goes by days, :end lies past the pilot and one step more of the window."
+    )
+
+    @model_validator(mode="after")
+    def _no_secret(self) -> SqlSource:
+        if (self.url is None) == (self.url_env is None):
+            raise ValueError("needs exactly one of url and url_env")
+        if self.url is not None and (PASSWORD.match(self.url) or SECRET.search(self.url)):
+            raise ValueError(
+                "url holds a password, which would come into Git: put the URL into an environment variable and name "
+                "it in url_env"
+            )
+        return self
+
+
+class PythonSource(Tabular):
+    """What a Python callable returns; see docs/sources.md."""
+
+    kind: Literal["python"] = Field(description="A callable of your own that returns a DataFrame.")
+    call: str = Field(description="Its import path: package.module:function, or with a dot. The project is importable.")
+    with_: dict[str, Any] = Field(
+        default_factory=dict,
+        alias="with",
+        description="Keyword arguments. Parameters of its own named start, end, rows or as_of are filled in from "
+        "data.collect, as for a query.",
+    )
 
 
 class Collect(Section):
-    """Which part of the source to take. Sources with a time axis use the dates, tables the rows."""
+    """Which part of the source to take.
 
-    start: dt.date | None = Field(None, description="First day of the training window.")
-    end: dt.date | None = Field(None, description="Day after the last day of the training window.")
-    rows: Count | None = Field(None, description="At most this many rows (tables; seeded choice). Empty: all.")
+    With `start` or `end`, a source with a time column of dates is cut by days, else by shares.
+    """
+
+    start: dt.date | None = Field(None, description="First day of the training window. Empty: the first there is.")
+    end: dt.date | None = Field(
+        None, description="Day after the last day of the training window. Empty: as late as leaves a pilot."
+    )
+    rows: Count | None = Field(
+        None, description="At most this many rows in the window (seeded choice; not the flights). Empty: all."
+    )
     pilot_days: Count = Field(28, description="Length of the pilot window that follows `end`, days.")
-    pilot_share: Share = Field(0.2, description="Share of a table kept unseen for the pilot.")
+    pilot_share: Share = Field(0.2, description="Share kept unseen for the pilot where it does not go by days.")
+    as_of: str | None = Field(
+        None,
+        description="Which state of a query or callable is meant, in a text or date of yours. DVC cannot see that a "
+        "database changed: change this to collect again. Passed to it as :as_of where it is used.",
+    )
     features: list[str] = Field(default_factory=list, description="Feature groups or columns. Empty: all of them.")
 
     @model_validator(mode="after")
@@ -91,7 +164,7 @@ class HardSlice(Section):
 class Data(Section):
     """Where the data come from and how they are checked and split."""
 
-    source: Annotated[FlightsSource | TableSource, Field(discriminator="kind")]
+    source: Annotated[FlightsSource | TableSource | SqlSource | PythonSource, Field(discriminator="kind")]
     collect: Collect = Field(default_factory=Collect)
     validate_: Validate = Field(default_factory=Validate, alias="validate")
     minimum: Minimum = Field(default_factory=Minimum)

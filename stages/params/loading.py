@@ -100,7 +100,7 @@ def check_params(values: dict[str, Any]) -> Params:
 
 
 def _explain(item: Any) -> str:
-    keys = [str(part) for part in item["loc"] if part not in ("nycflights13", "table")]
+    keys = [str(part) for part in item["loc"] if part not in ("nycflights13", "table", "sql", "python")]
     where = f"{PARAMS_FILE}: {'.'.join(keys) or 'top level'}"
     if item["type"] == "extra_forbidden":
         return f"{where}: unknown key; see docs/params.md for the known ones"

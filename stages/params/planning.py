@@ -40,12 +40,22 @@ class Requirement(Section):
         return value >= self.bound if self.side == "at_least" else value <= self.bound
 
 
+class Prices(Section):
+    """What data cost, in the unit of money that `planning.budgets.money` is in."""
+
+    row: Annotated[float, Field(ge=0)] = Field(0.0, description="Price of a collected row.")
+    label: Annotated[float, Field(ge=0)] = Field(0.0, description="Price of a label, beside that of its row.")
+
+
 class Budgets(Section):
     """What one run may spend before it stops with the best so far."""
 
     loops: Count = Field(12, description="Loop-backs in one run.")
     minutes: Annotated[float, Field(gt=0)] = Field(60.0, description="Wall time of one run, minutes.")
     labels: Count = Field(1_000_000, description="Labelled rows that may be collected in all.")
+    money: Annotated[float, Field(gt=0)] | None = Field(
+        None, description="What rows and labels may cost in all, by `planning.prices`. Empty: no limit."
+    )
     per_row: Count = Field(4, description="Times one row of the transition table may be taken in one run.")
 
 
@@ -83,5 +93,6 @@ class Planning(Section):
         description="When the loop returns to planning and nobody is there: stop with the evidence, or relax the "
         "missed requirement to the value that was reached.",
     )
+    prices: Prices = Field(default_factory=Prices)
     budgets: Budgets = Field(default_factory=Budgets)
     progress: Progress = Field(default_factory=Progress)

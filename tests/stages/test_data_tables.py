@@ -10,7 +10,7 @@ import pytest
 from stages.data.profile import guess_task, profile
 from stages.data.sources import Collected
 from stages.data.sources.table import Table
-from stages.errors import DataError
+from stages.errors import DataError, LoopwrightError
 from stages.params import Collect, TableSource, check_params
 from stages.planning.rule import rule_columns
 
@@ -287,3 +287,144 @@ def test_a_profile_passes_its_own_checks(tmp_path: Path, task: str) -> None:
     assert found["missing"]["half"] == pytest.approx(0.5, abs=0.1)
     types = {(item["type"], item["kwargs"]["column"]) for item in found["suite"]["expectations"]}
     assert {("expect_column_values_to_not_be_null", "y"), ("expect_column_values_to_be_in_set", "kind")} <= types
+
+
+def folder(path: Path, parts: dict[str, str]) -> TableSource:
+    for name, text in parts.items():
+        (path / "raw" / name).parent.mkdir(parents=True, exist_ok=True)
+        (path / "raw" / name).write_text(text)
+    return TableSource.model_validate({"kind": "table", "path": "raw", "target": "y"})
+
+
+def rows(start: int, count: int) -> str:
+    return "x,colour,y\n" + "".join(f"{i},{'red' if i % 3 else 'blue'},{i % 2}\n" for i in range(start, start + count))
+
+
+def test_a_folder_is_one_table_in_the_order_of_names(tmp_path: Path) -> None:
+    swapped = "colour,x,y\n" + "".join(f"red,{i},{i % 2}\n" for i in range(20, 30))
+    parts = {"b.csv": rows(10, 10), "a.csv": rows(0, 10), "later/c.csv": swapped, "_SUCCESS": "", ".hidden.xlsx": ""}
+    frame, schema = Table(tmp_path, folder(tmp_path, parts), "classification").load([])
+    assert frame["x"].tolist() == list(range(30))
+    assert schema["features"] == {"x": "number", "colour": "category"}
+    for name in ("a", "b"):
+        (tmp_path / "parquet").mkdir(exist_ok=True)
+        pd.read_csv(tmp_path / f"raw/{name}.csv").to_parquet(tmp_path / f"parquet/{name}.parquet")
+    settings = TableSource.model_validate({"kind": "table", "path": "parquet/", "target": "y"})
+    other, _ = Table(tmp_path, settings, "classification").load([])
+    pd.testing.assert_frame_equal(other, frame.head(20))
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        (
+            {"a.csv": rows(0, 9), "b.csv": rows(9, 9).replace("colour", "hue")},
+            r"raw/b\.csv: lacks 'colour' and has 'hue'",
+        ),
+        (
+            {"a.csv": rows(0, 9), "b.csv": "x,y\n1,2\n"},
+            r"raw/b\.csv: lacks 'colour'; expected the columns of raw/a\.csv",
+        ),
+        (
+            {"a.csv": rows(0, 9), "b.csv": rows(0, 9).replace("\n7,", "\nseven,")},
+            r"raw/b\.csv row 9 column 'x'.*'seven'",
+        ),
+        ({"a.csv": rows(0, 9), "b.parquet": "PAR1"}, r"raw/b\.parquet: is Parquet among CSV files"),
+        ({"a.csv": rows(0, 9), "b.xlsx": "PK"}, r"raw/b\.xlsx: is neither CSV nor Parquet"),
+        ({"a.csv": rows(0, 9), "b.csv": ""}, r"raw/b\.csv: the file is empty"),
+        ({".keep": ""}, "raw: the folder holds no file"),
+    ],
+)
+def test_a_bad_file_in_a_folder_is_named(tmp_path: Path, parts: dict[str, str], message: str) -> None:
+    settings = folder(tmp_path, parts)
+    with pytest.raises(DataError, match=message):
+        Table(tmp_path, settings, "classification").load([])
+
+
+def dated(count: int = 200) -> str:
+    """Return a table of three rows a day in an order of its own, groups of ten rows, from New Year 2020."""
+    lines = [
+        f"{pd.Timestamp('2020-01-01') + pd.Timedelta(days=i // 3):%Y-%m-%d},g{i // 10},{i},{i % 2}"
+        for i in range(count)
+    ]
+    return "t,g,x,y\n" + "\n".join(lines[i * 77 % count] for i in range(count)) + "\n"
+
+
+def test_with_dates_a_window_goes_by_days(tmp_path: Path) -> None:
+    asked = {"start": "2020-01-01", "end": "2020-02-01", "pilot_days": 7}
+    found = collect(tmp_path, dated(201), time="t", drop=["g"], collect=asked)
+    assert sorted(found.window["x"]) == list(range(93))
+    assert sorted(found.pilot["x"]) == list(range(93, 114))
+    assert found.window["t"].is_monotonic_increasing
+    assert (found.schema["more"], found.schema["more_rows"]) == ({"data.collect.end": "2020-03-01"}, 87)
+    assert found.schema["include_pilot"] == {"data.collect.end": "2020-02-08"}
+    few = collect(tmp_path, dated(201), time="t", drop=["g"], collect=asked | {"rows": 50})
+    assert (few.schema["more"], few.schema["more_rows"]) == ({"data.collect.rows": 100}, 43)
+    assert set(few.window["x"]) < set(found.window["x"])
+    assert few.schema["include_pilot"] == {"data.collect.end": "2020-02-08"}
+    late = collect(tmp_path, dated(201), time="t", drop=["g"], collect={"start": "2019-06-01", "pilot_days": 7})
+    assert late.schema["pilot"] == {"start": "2020-03-01", "end": "2020-03-08", "rows": 21}
+    assert (late.schema["more"], late.schema["include_pilot"]) == ({}, {})
+
+
+def test_with_dates_a_group_is_where_its_first_row_is(tmp_path: Path) -> None:
+    found = collect(tmp_path, dated(), time="t", group="g", collect={"end": "2020-02-01", "pilot_days": 7})
+    assert not set(found.window["g"]) & set(found.pilot["g"])
+    assert found.window["x"].max() == 99, "the group of 90 to 99 began in January"
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"drop": ["g", "t"]}, "start and end need a time column"),
+        ({"time": "x"}, "the time column 'x' holds numbers"),
+        ({"time": "t", "collect": {"end": "2021-01-01"}}, "does not lie within the data with room for a pilot"),
+        ({"time": "t", "collect": {"start": "2019-01-01", "end": "2020-01-01"}}, r"the window.*holds no row"),
+    ],
+)
+def test_dates_that_cannot_be_are_refused(tmp_path: Path, keys: dict[str, Any], message: str) -> None:
+    with pytest.raises(LoopwrightError, match=message):
+        collect(tmp_path, dated(), **{"collect": {"end": "2020-02-01"}, **keys})
+
+
+def test_the_first_look_by_days_is_the_first_month(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text(dated())
+    table = Table(tmp_path, TableSource(kind="table", path="t.csv", target="y", time="t", drop=["g"]), "classification")
+    looks = []
+    for end in ("2020-02-01", "2020-02-15"):
+        looks.append(table.first_look(Collect.model_validate({"start": "2020-01-01", "end": end}), seed=1)[0])
+    pd.testing.assert_frame_equal(looks[0], looks[1])
+    assert set(looks[0]["x"]) == set(range(93))
+
+
+def test_a_class_of_the_time_after_the_pilot_is_not_known_yet(tmp_path: Path) -> None:
+    header, *lines = dated().splitlines()
+    late = [line[:-1] + "2" if line[:10] >= "2020-03-01" else line for line in lines]
+    found = collect(
+        tmp_path, "\n".join([header, *late]), time="t", drop=["g"], collect={"end": "2020-02-01", "pilot_days": 7}
+    )
+    assert found.schema["classes"] == [0, 1]
+
+
+def test_columns_are_renamed_and_scaled(tmp_path: Path) -> None:
+    scale = [{"column": "length", "factor": 2.0, "since": "2020-02-01"}]
+    keys: dict[str, Any] = {
+        "time": "t",
+        "drop": ["g"],
+        "rename": {"x": "length"},
+        "scale": scale,
+        "collect": {"end": "2020-02-01"},
+    }
+    found = collect(tmp_path, dated(), **keys)
+    assert sorted(found.window["length"]) == list(range(93))
+    assert sorted(found.pilot["length"]) == [2 * i for i in range(93, 177)]
+    bad: list[tuple[dict[str, Any], str]] = [
+        ({"rename": {"z": "length"}}, r"data\.source\.rename: .*no column 'z'"),
+        ({"rename": {"x": "y"}}, "has a column 'y' already"),
+        ({"scale": [{"column": "length", "factor": 2, "since": "soon"}]}, "since is 'soon'; expected a time in ISO"),
+        ({"scale": [{"column": "g", "factor": 2}], "drop": []}, r"data\.source\.scale: column 'g' holds text"),
+        ({"time": None, "collect": {}, "drop": ["g", "t"]}, "since needs a time column"),
+    ]
+    for wrong, message in bad:
+        with pytest.raises(LoopwrightError, match=message):
+            collect(tmp_path, dated(), **{**keys, **wrong})

@@ -78,7 +78,12 @@ def project(folder: Path, frame: pd.DataFrame, data: dict[str, Any] | None = Non
     write_json(folder / "params.yaml", params)  # JSON is YAML
     known: dict[str, Any] = {"target": "y", "time": None, "group": None, "classes": [0, 1], "features": {"x": "number"}}
     known |= {"more": {"data.collect.rows": 400}, "more_rows": 200, "include_pilot": {}}
-    known |= {"window": {"rows": len(frame)}, "dropped": {}, "feature_groups": {"x": ["x"]}}
+    known |= {
+        "window": {"rows": len(frame)},
+        "pilot": {"rows": len(frame)},
+        "dropped": {},
+        "feature_groups": {"x": ["x"]},
+    }
     write_json(folder / "data/schema.json", known | schema)
     for name in ("valid_window", "valid_pilot"):
         write_parquet(folder / f"data/{name}.parquet", frame)
@@ -112,6 +117,7 @@ def test_the_step_encodes_drops_and_weighs(tmp_path: Path) -> None:
     assert (parts["pilot"]["__weight__"] == 1).all()
     metrics = read_json(tmp_path / "metrics/data.json")
     assert metrics["train"]["rows"] == len(train)
+    assert metrics["collected"] == {"rows": 400, "labels": 360, "money": 0.0}
     assert metrics["test"]["positive_rate"] == pytest.approx(0.5, abs=0.1)
 
 

@@ -20,15 +20,24 @@ ZONE = r"(Z|[+-]\d{2}:?\d{2})$"
 
 @dataclass(frozen=True)
 class Place:
-    """Where a column stands, for messages: the file's name and the row number of each row."""
+    """Where rows stand, for messages: the name of the file or query, and the number of each row in it.
+
+    Of rows from several files, ``files`` holds where each begins in ``lines``, and its name.
+    """
 
     shown: str
     lines: np.ndarray
+    files: tuple[tuple[int, str], ...] = ()
 
     def error(self, name: str, what: str, expected: str, todo: str, bad: pd.Series | None = None) -> DataError:
         """Build the error about column ``name``, naming the first row where ``bad`` is true."""
-        row = "" if bad is None else f" row {self.lines[int(np.argmax(bad.to_numpy(dtype=bool)))]}"
-        return DataError(what, where=f"{self.shown}{row} column {name!r}", expected=expected, todo=todo)
+        row = self.shown if bad is None else self.row(int(np.argmax(bad.to_numpy(dtype=bool))))
+        return DataError(what, where=f"{row} column {name!r}", expected=expected, todo=todo)
+
+    def row(self, index: int) -> str:
+        """Return where the row at ``index`` stands."""
+        before = [name for first, name in self.files if first <= index]
+        return f"{before[-1] if before else self.shown} row {self.lines[index]}"
 
 
 def as_text(raw: pd.Series) -> pd.Series:

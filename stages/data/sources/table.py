@@ -1,64 +1,71 @@
-"""One CSV or Parquet file as a source: what it may hold is checked before anything is computed from it."""
+"""A user's own data as a source: files, a query or a callable bring the rows, and the rest is the same for all."""
 
 from __future__ import annotations
 
-import difflib
+import datetime as dt
+import math
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from stages.data.cutting import By, cut
 from stages.data.sources import Collected, Schema
-from stages.data.sources.columns import Place, as_text, to_feature, to_labels, to_number, to_time
-from stages.data.sources.reading import read_table
-from stages.errors import DataError
-from stages.params import Collect, TableSource
+from stages.data.sources.cleaning import Cleaner
+from stages.data.sources.raw import Asked, Reader, asked_of
+from stages.data.sources.windows import DAY, Days, Windows, ahead, next_month, reach, windows_of
+from stages.errors import DataError, ParamsError
+from stages.params import Collect, PythonSource, SqlSource, TableSource
 
-MAX_CLASSES = 50
 FIRST_LOOK_ROWS = 20_000
 
 
 class Table:
-    """A user's own table.
+    """A user's own data.
 
     Parameters
     ----------
     project : Path
-        Folder that ``settings.path`` is relative to.
-    settings : TableSource
-        The file, and which columns are target, time and group.
+        Folder that paths are relative to.
+    settings : TableSource, SqlSource or PythonSource
+        Where the rows come from, and which columns are target, time and group.
     task : {"classification", "regression"}
         How the target is read.
     """
 
-    def __init__(self, project: Path, settings: TableSource, task: str) -> None:
-        self.project, self.settings, self.task = project, settings, task
+    def __init__(self, project: Path, settings: TableSource | SqlSource | PythonSource, task: str) -> None:
+        self.settings, self.task = settings, task
         self.target, self.time, self.group = settings.target, settings.time, settings.group
+        self.reader = open_reader(project, settings)
+        self.cleaner = Cleaner(settings, task)
 
     def collect(self, collect: Collect, seed: int) -> Collected:
         """Return the window and the pilot.
 
-        The pilot is the last part by time, else whole groups, else a seeded (stratified) choice; the window is the
-        rest, of which ``rows`` at most are chosen by the seed, so that a larger number keeps the rows of a smaller.
+        With ``start`` or ``end`` and a time column of dates, they are cut by days (in UTC), a group where its first
+        row lies. Else the pilot is the last part by time, or whole groups, or a seeded (stratified) choice, and the
+        window is the rest. Of the window, ``rows`` at most are chosen by the seed, so that a larger number keeps the
+        rows of a smaller.
 
         Raises
         ------
         DataError
-            If the file or a column cannot be used; the message names file, row and column.
+            If the rows cannot be had, or a column cannot be used; the message names source, row and column.
         """
-        frame, schema = self.load(collect.features)
-        by = By(self.time, self.group, self.target if self.task == "classification" else None)
-        window, pilot = cut(frame, [1 - collect.pilot_share, collect.pilot_share], by, seed)
+        if self._by_days(collect):
+            return self._collect_days(collect, seed)
+        limited = "rows" in self.reader.asks
+        window, pilot, schema = self._shares(collect, seed)
         available = len(window)
         window = _choice(window, collect.rows or available, seed)
         rest = available - len(window)
+        # A source that was asked for no more than these may have more.
+        full = limited and len(window) >= (collect.rows or 0)
         schema |= {
             "window": {"start": None, "end": None, "rows": len(window)},
             "pilot": {"start": None, "end": None, "rows": len(pilot)},
-            "more": {"data.collect.rows": 2 * len(window)} if rest else {},
-            "more_rows": min(rest, len(window)),
+            "more": {"data.collect.rows": 2 * len(window)} if rest or full else {},
+            "more_rows": len(window) if full else min(rest, len(window)),
             "include_pilot": {},
         }
         for name, part in (("window", window), ("pilot", pilot)) if self.time else ():
@@ -66,103 +73,151 @@ class Table:
         return Collected(window, pilot, schema)
 
     def first_look(self, collect: Collect, seed: int) -> tuple[pd.DataFrame, Schema]:
-        """Return at most 20,000 rows of the largest window there can be, so that the pilot stays unseen."""
-        window, _, schema = self.collect(collect.model_copy(update={"rows": None, "features": []}), seed)
+        """Return at most 20,000 rows, none of them in the pilot.
+
+        They are of the largest window there can be; or of the first month, when windows go by days and may grow into
+        the pilot (of less only while the window itself is shorter).
+        """
+        whole = collect.model_copy(update={"features": []})
+        if self._by_days(collect):
+            last = next_month(collect.start) if collect.start else None
+            frame, schema = self.load([], asked_of(collect, end=min(filter(None, (last, collect.end)))))
+            days = self._days(frame)
+            first = collect.start or days.min().astype(dt.date)
+            until = min(next_month(first), collect.end or dt.date.max)
+            window = _between(frame, days, first, until)
+            self._settle_classes(window, schema)
+        elif "rows" in self.reader.asks:
+            window, _, schema = self._shares(whole, seed)
+        else:
+            window, _, schema = self._shares(whole.model_copy(update={"rows": None}), seed)
         return _choice(window, FIRST_LOOK_ROWS, seed), schema
 
-    def load(self, wanted: list[str]) -> tuple[pd.DataFrame, Schema]:
+    def load(self, wanted: list[str], asked: Asked | None = None) -> tuple[pd.DataFrame, Schema]:
         """Return every row, with the features named (all, if none is), and the part of the schema known by then.
 
         Raises
         ------
         DataError
-            If the file or a column cannot be used.
+            If the rows cannot be had or a column cannot be used.
         """
-        raw, lines = read_table(self.project / self.settings.path, self.settings.path)
-        place = Place(self.settings.path, lines)
-        for role, name in (("target", self.target), ("time", self.time), ("group", self.group)):
-            if name is not None:
-                _check_there(name, list(raw.columns), f"params.yaml: data.source.{role}", self.settings.path)
-        for name in self.settings.drop:
-            _check_there(name, list(raw.columns), "params.yaml: data.source.drop", self.settings.path)
-        target, classes = self._read_target(raw[self.target], place)
-        columns, features, dropped = self._read_features(raw, place)
-        features = _choose(features, wanted, list(raw.columns))
-        data = {name: columns[name] for name in features}
-        if self.time is not None:
-            data[self.time] = to_time(raw[self.time], self.time, place)
-        if self.group is not None:
-            data[self.group] = _read_group(raw[self.group], self.group, place)
-        schema: Schema = {
-            "target": self.target,
-            "time": self.time,
-            "group": self.group,
-            "features": features,
-            "classes": classes,
-            "dropped": dropped,
-            "feature_groups": {name: [name] for name in columns},
-            "unused_groups": [name for name in columns if name not in features],
-        }
-        return pd.DataFrame(data | {self.target: target}), schema
+        return self.cleaner.clean(self.reader.read(asked or asked_of(Collect())), wanted)
 
-    def _read_features(
-        self, raw: pd.DataFrame, place: Place
-    ) -> tuple[dict[str, pd.Series], dict[str, str], dict[str, str]]:
-        columns: dict[str, pd.Series] = {}
-        kinds: dict[str, str] = {}
-        dropped = dict.fromkeys(self.settings.drop, "listed in data.source.drop")
-        for name in raw.columns:
-            if name in (self.target, self.time, self.group) or name in dropped:
-                continue
-            # pandas saves its index as a first column without a name.
-            read = to_feature(raw[name], name, place) if name else "has no name"
-            if isinstance(read, str):
-                dropped[name] = read
-            else:
-                columns[name], kinds[name] = read
-        if not columns:
+    def _shares(self, collect: Collect, seed: int) -> tuple[pd.DataFrame, pd.DataFrame, Schema]:
+        rows = math.ceil(collect.rows / (1 - collect.pilot_share)) if collect.rows else None
+        frame, schema = self.load(collect.features, asked_of(collect, rows=rows))
+        by = By(self.time, self.group, self.target if self.task == "classification" else None)
+        window, pilot = cut(frame, [1 - collect.pilot_share, collect.pilot_share], by, seed)
+        return window, pilot, schema
+
+    def _by_days(self, collect: Collect) -> bool:
+        """Tell whether windows go by days."""
+        if collect.start is None and collect.end is None:
+            return False
+        where = "params.yaml: data.collect"
+        if self.time is None and self.reader.asks & {"start", "end"}:
+            return False  # the source knows what they mean
+        if self.time is None:
+            raise ParamsError(
+                "start and end need a time column", where=where, expected="data.source.time", todo="name one, or rows"
+            )
+        if "rows" in self.reader.asks:
+            raise ParamsError(
+                f"{self.reader.key} limits its rows by rows, and the window goes by days",
+                where=where,
+                expected="one of the two",
+                todo="take start and end out, or rows out of " + self.reader.key,
+            )
+        return True
+
+    def _collect_days(self, collect: Collect, seed: int) -> Collected:
+        end = reach(collect.end, collect.pilot_days) if collect.end else None
+        frame, schema = self.load(collect.features, asked_of(collect, end=end))
+        days = self._days(frame)
+        first, after = days.min().astype(dt.date), days.max().astype(dt.date) + DAY
+        found = windows_of(collect, min(first, collect.start or first), after)
+        window = _between(frame, days, found.start, found.end)
+        pilot = _between(frame, days, found.end, found.pilot_end)
+        for name, part, bounds in (("window", window, found[:2]), ("pilot", pilot, found[1:])):
+            if part.empty:
+                raise DataError(
+                    f"the {name}, {bounds[0]} to {bounds[1]}, holds no row",
+                    where=self.reader.shown,
+                    expected=f"rows in it; there are rows from {first} to {after - DAY}",
+                    todo="edit data.collect",
+                )
+        self._settle_classes(pd.concat([window, pilot], ignore_index=True), schema)
+        available = len(window)
+        window = _choice(window, collect.rows or available, seed)
+        schema |= ahead(days, found, collect.pilot_days, after)
+        if available > len(window):
+            rest = available - len(window)
+            schema |= {"more": {"data.collect.rows": 2 * len(window)}, "more_rows": min(rest, len(window))}
+        schema |= _described(found, len(window), len(pilot))
+        return Collected(window, pilot, schema)
+
+    def _days(self, frame: pd.DataFrame) -> Days:
+        """Return the day of each row in UTC; that of its group's first row, where there are groups."""
+        time = frame[self.time]
+        if not pd.api.types.is_datetime64_any_dtype(time.dtype):
             raise DataError(
-                "no column is left to predict from",
-                where=self.settings.path,
-                expected="at least one feature besides target, time and group",
-                todo="check data.source.drop" + (f"; left out: {', '.join(dropped)}" if dropped else ""),
+                f"the time column {self.time!r} holds numbers",
+                where="params.yaml: data.collect",
+                expected="dates, to cut windows by days",
+                todo="take start and end out, or name another data.source.time",
             )
-        return columns, kinds, dropped
+        if self.group:
+            time = time.groupby(frame[self.group]).transform("min")
+        return np.asarray(time.dt.tz_convert(None).to_numpy(), dtype="datetime64[D]")
 
-    def _read_target(self, raw: pd.Series, place: Place) -> tuple[pd.Series, list[Any] | None]:
-        name = self.target
-        if as_text(raw).isna().all():
-            raise place.error(name, "the target is missing in every row", "labels", "check data.source.target")
-        if self.task == "regression":
-            number = to_number(raw, name, place)
-            if number is None:
-                expected = "numbers, because planning.task is regression"
-                raise place.error(name, "the target is text", expected, "set planning.task: classification")
-            _check_varies(number, name, place)
-            return number, None
-        labels = to_labels(raw)
-        if pd.api.types.is_numeric_dtype(labels.dtype):
-            to_number(raw, name, place)
-        counts = labels.value_counts()
-        _check_varies(labels, name, place)
-        if len(counts) > MAX_CLASSES:
-            numeric = pd.api.types.is_numeric_dtype(labels.dtype)
-            raise place.error(
-                name,
-                f"the target has {len(counts)} different values",
-                f"at most {MAX_CLASSES} classes",
-                "set planning.task: regression" if numeric else "merge rare classes, or choose another target",
+    def _settle_classes(self, frame: pd.DataFrame, schema: Schema) -> None:
+        """Leave only the classes that these rows have: of a later one nothing is known yet."""
+        seen = frame[self.target].dropna().unique()
+        if len(seen) < 2:
+            raise DataError(
+                f"the target has {'one value' if len(seen) else 'no value'} between these days",
+                where="params.yaml: data.collect",
+                expected="at least two different values",
+                todo="make the window longer",
             )
-        once = counts.index[counts == 1].tolist()
-        if once:
-            raise place.error(
-                name,
-                f"class {once[0]!r} has one row",
-                "at least two rows of every class",
-                "collect more of it, or merge it with another class",
-                (labels == once[0]).fillna(False),
-            )
-        return labels, sorted(counts.index.tolist())
+        if schema["classes"]:
+            schema["classes"] = sorted(seen.tolist())
+
+
+def open_reader(project: Path, settings: TableSource | SqlSource | PythonSource) -> Reader:
+    """Return what brings the raw rows of a source.
+
+    Raises
+    ------
+    LoopwrightError
+        If its settings cannot be right.
+    """
+    match settings:
+        case SqlSource():
+            from stages.data.sources.sql import Query
+
+            return Query(project, settings)
+        case PythonSource():
+            from stages.data.sources.calling import Call
+
+            return Call(project, settings)
+        case _:
+            from stages.data.sources.files import Files
+
+            return Files(project, settings)
+
+
+def _between(frame: pd.DataFrame, days: Days, start: dt.date, end: dt.date) -> pd.DataFrame:
+    """Return the rows of [start, end), in the order of days."""
+    rows = np.flatnonzero((days >= np.datetime64(start)) & (days < np.datetime64(end)))
+    return frame.iloc[rows[np.argsort(days[rows], kind="stable")]].reset_index(drop=True)
+
+
+def _described(found: Windows, rows: int, pilot_rows: int) -> Schema:
+    return {
+        "window": {"start": str(found.start), "end": str(found.end), "rows": rows},
+        "pilot": {"start": str(found.end), "end": str(found.pilot_end), "rows": pilot_rows},
+    }
 
 
 def _choice(frame: pd.DataFrame, rows: int, seed: int) -> pd.DataFrame:
@@ -171,45 +226,3 @@ def _choice(frame: pd.DataFrame, rows: int, seed: int) -> pd.DataFrame:
         return frame
     chosen = np.random.default_rng(seed).permutation(len(frame))[:rows]
     return frame.iloc[np.sort(chosen)].reset_index(drop=True)
-
-
-def _check_there(name: str, columns: list[str], where: str, path: str) -> None:
-    if name in columns:
-        return
-    close = difflib.get_close_matches(name, columns, n=3, cutoff=0.5)
-    close += [other for other in columns if other.lower() == name.lower() and other not in close]
-    listed = ", ".join(columns[:20]) + (", ..." if len(columns) > 20 else "")
-    raise DataError(
-        f"{path} has no column {name!r}",
-        where=where,
-        expected=f"one of {listed}",
-        todo=f"did you mean {' or '.join(repr(other) for other in close)}?" if close else "edit params.yaml",
-    )
-
-
-def _check_varies(target: pd.Series, name: str, place: Place) -> None:
-    values = target.dropna().unique()
-    if len(values) == 1:
-        raise place.error(
-            name, f"the target is always {values[0]}", "at least two different values", "check data.source.target"
-        )
-
-
-def _read_group(raw: pd.Series, name: str, place: Place) -> pd.Series:
-    text = as_text(raw)
-    if text.isna().any():
-        count = int(text.isna().sum())
-        raise place.error(name, f"{count} groups are missing", "a group in every row", "fill them in", text.isna())
-    return text
-
-
-def _choose(features: dict[str, str], wanted: list[str], columns: list[str]) -> dict[str, str]:
-    unknown = [name for name in wanted if name not in features]
-    if unknown:
-        raise DataError(
-            f"unknown feature {', '.join(unknown)}",
-            where="params.yaml: data.collect.features",
-            expected="columns that can be features: " + ", ".join(features),
-            todo="edit data.collect.features" if unknown[0] not in columns else "it is left out; see data/schema.json",
-        )
-    return {name: kind for name, kind in features.items() if not wanted or name in wanted}
