@@ -34,6 +34,7 @@ def test_a_plan_that_lacks_labels_is_priced_as_what_it_needs() -> None:
 
 def test_a_rare_class_makes_it_uncertain() -> None:
     found = measured(rarest=4, minimum=Minimum(rows=50, per_class=5))
+    assert found.value is not None
     assert found.value == pytest.approx(1.25 * 260 / 300)
     assert found.low is not None
     assert found.high is not None
