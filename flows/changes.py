@@ -10,6 +10,7 @@ from typing import Any
 
 from flows.situation import Patch, Situation
 
+ROWS, SPARE = "data.collect.rows", 0.1
 # The rows that say that the candidate itself is at fault.
 REJECTING = frozenset({"tests_fail", "pilot_fails", "too_large", "too_large_or_slow"})
 
@@ -25,9 +26,18 @@ def by_person(situation: Situation) -> Patch:
 
 
 def collect_more(situation: Situation) -> Patch:
-    """Take one step more of the source, as far as the label budget allows."""
-    more, added = situation.evidence("more") or {}, situation.evidence("more_rows") or 0
-    return dict(more) if _affordable(situation, added) else {}
+    """Take one step more of the source, as far as the label budget allows; no more rows than the curve asks for.
+
+    Where the source counts rows, and the learning curve says that fewer than the step are enough, that many and a tenth
+    more are taken: labels cost money.
+    """
+    more, added = dict(situation.evidence("more") or {}), situation.evidence("more_rows") or 0
+    needed = (situation.evidence("rows_needed") or {}).get("value")
+    rows = situation.evidence("rows") or 0
+    if set(more) == {ROWS} and needed is not None and rows < needed + needed * SPARE < rows + added:
+        added = math.ceil(needed + needed * SPARE) - rows
+        more = {ROWS: rows + added}
+    return more if _affordable(situation, added) else {}
 
 
 def include_pilot(situation: Situation) -> Patch:

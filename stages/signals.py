@@ -6,10 +6,11 @@ not when the whole interval lies before, and otherwise it cannot tell. "Cannot t
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from stages.files import read_json, write_json
 
@@ -58,6 +59,12 @@ class Signal(BaseModel):
     fires: bool | None = None
     says: str = ""
     evidence: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("value", "low", "high")
+    @classmethod
+    def _finite(cls, value: float | None) -> float | None:
+        """Take what is no number for unknown: JSON has neither NaN nor infinity."""
+        return value if value is not None and math.isfinite(value) else None
 
     @classmethod
     def measured(

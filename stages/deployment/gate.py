@@ -8,6 +8,7 @@ from typing import Any
 from stages.context import Context
 from stages.files import read_json, write_json
 from stages.metric_names import LOSS_LIKE
+from stages.params import Requirement
 from stages.requirements import bound_words, serving_missed, shortfall, surely, worst
 from stages.signals import Signal, write_signals
 from stages.step import main
@@ -25,9 +26,15 @@ def run(project: Path) -> None:
     signals = [
         tests_fail(tests, chosen),
         serving_missed([item for item in entries if item["where"] == "serving"], chosen),
-        pilot_fails([item for item in entries if item["where"] == "pilot"], measured, work, chosen, piloted["rows"]),
+        pilot_fails(
+            [item for item in entries if item["where"] == "pilot"],
+            measured["better_than_constant"],
+            aims_at_loss=work.charter["optimise"] in LOSS_LIKE,
+            rows=piloted["rows"],
+            evidence=_ways(work, chosen),
+        ),
         shift(piloted, work),
-        hard_slices(read_json(release / "slices.json"), work),
+        hard_slices(read_json(release / "slices.json"), work.params.deployment.slices.max_excess),
     ]
     write_signals(project / "signals" / "deployment.json", signals)
     write_json(
@@ -76,24 +83,40 @@ def tests_fail(tests: list[dict[str, Any]], chosen: str) -> Signal:
 
 
 def pilot_fails(
-    entries: list[dict[str, Any]], measured: dict[str, Any], work: Context, chosen: str, rows: int
+    entries: list[dict[str, Any]],
+    better: dict[str, Any],
+    *,
+    aims_at_loss: bool,
+    rows: int,
+    evidence: dict[str, Any] | None = None,
 ) -> Signal:
     """Fire when an offline requirement is missed in the pilot, or the model is surely worse there than the constant.
 
     The value is the largest relative shortfall, or the share by which the constant is better. As in training, a
     requirement is held against the estimate.
+
+    Parameters
+    ----------
+    entries : list of dict
+        Each offline requirement: ``metric``, ``value``, ``low``, ``high``, ``bound``, ``side``, ``met``.
+    better : dict
+        See `stages.training.comparison.better_than_constant`.
+    aims_at_loss : bool
+        Whether the charter optimises a metric with the same best model as the loss; else a second metric may excuse it.
+    rows : int
+        Rows of the pilot.
+    evidence : dict, optional
+        What the loop may change.
     """
     missed = [item for item in entries if not item["met"]]
-    skill, other = (measured["better_than_constant"][key] for key in ("loss", "other"))
-    aims_at_loss = work.charter["optimise"] in LOSS_LIKE
+    skill, other = better["loss"], better["other"]
     worse = surely(skill, "below", 0.0) and (aims_at_loss or not surely(other, "above", 0.0))
     told = [f"{i['metric']} {_number(i['value'])}, required {bound_words(i['side'], i['bound'])}" for i in missed]
     if skill["value"] is not None and skill["value"] < 0:
         told.append(f"a loss {-100 * skill['value']:.1f}% above the constant's")
-    found = [shortfall(work.requirements[item["metric"]], item) for item in entries]
+    found = [shortfall(Requirement(**{item["side"]: item["bound"]}), item) for item in entries]
     found += [(-skill["value"], -skill["high"], -skill["low"])] if worse else []
     value, low, high = worst(found)
-    ways = {key: work.schema.get(key) for key in ("more", "more_rows", "include_pilot", "unused_groups")}
     return Signal(
         name="pilot_fails",
         value=value,
@@ -107,12 +130,9 @@ def pilot_fails(
         evidence={
             "missed": missed,
             "met": [item for item in entries if item["met"]],
-            "better_than_constant": measured["better_than_constant"],
+            "better_than_constant": better,
             "worse_than_constant": worse,
-            "chosen": chosen,
-            "rows": work.schema["window"]["rows"],
-            "pilot_rows": work.schema["pilot"]["rows"],
-            **ways,
+            **(evidence or {}),
         },
     )
 
@@ -144,9 +164,8 @@ def shift(found: dict[str, Any], work: Context) -> Signal:
     )
 
 
-def hard_slices(found: list[dict[str, Any]], work: Context) -> Signal:
+def hard_slices(found: list[dict[str, Any]], limit: float) -> Signal:
     """Fire when the model loses more in a slice than its own mean would, beyond the limit, for all slices together."""
-    limit = work.params.deployment.slices.max_excess
     hard = [item for item in found if item["low"] > limit]
     if not found:
         return Signal(name="hard_slices", threshold=limit, says="no slice has enough rows, and loss, to be judged")
@@ -162,6 +181,13 @@ def hard_slices(found: list[dict[str, Any]], work: Context) -> Signal:
         f"({first['rows']} rows, loss {100 * first['excess']:+.0f}% beside its own mean's)",
         evidence={"slices": hard, "file": "release/slices.json"},
     )
+
+
+def _ways(work: Context, chosen: str) -> dict[str, Any]:
+    """Return what the loop may change."""
+    ways = {key: work.schema.get(key) for key in ("more", "more_rows", "include_pilot", "unused_groups")}
+    rows = {"rows": work.schema["window"]["rows"], "pilot_rows": work.schema["pilot"]["rows"]}
+    return {"chosen": chosen, **rows, **ways}
 
 
 def _number(value: float | None) -> str:

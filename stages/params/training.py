@@ -43,6 +43,11 @@ class Diagnosis(Section):
     max_gap: Annotated[float, Field(ge=0)] = Field(
         0.05, description="Overfitting: largest share of the validation loss that may be missing on the training set."
     )
+    max_bias: Annotated[float, Field(ge=0)] = Field(
+        0.05,
+        description="Underfitting, or too much capacity: largest share of the validation loss that another model "
+        "(a flexible reference, people) may save.",
+    )
     min_gain: Annotated[float, Field(ge=0)] = Field(
         0.005, description="The learning curve still falls when doubling the data cut the loss by more than this share."
     )

@@ -1,27 +1,10 @@
-"""A model beside the constant, and on its own rows beside others: what later rows cost any model is taken out."""
+"""A model beside the constant: what rows that are harder for any model cost is taken out."""
 
 from __future__ import annotations
-
-from functools import partial
 
 import numpy as np
 
 from stages.training.metrics import Array, Figure, Scorer, figure, resampled
-
-
-def relative_gap(train: Scorer, valid: Scorer, n: int, level: float, seed: int) -> Figure:
-    """Return the share of the validation loss that is missing on the training rows, with an interval.
-
-    Both losses are taken relative to the constant's: later rows may be harder for any model, and a constant, which
-    cannot overfit, must have no gap. The two sets of rows are resampled independently, as they are different rows.
-    """
-    with np.errstate(divide="ignore", invalid="ignore"):  # a loss of zero has no shares
-        draws = [
-            resampled(partial(_relative_loss, scorer), *scorer.rows, n=n, seed=seed + offset)[:, 0]
-            for offset, scorer in enumerate((train, valid))
-        ]
-        value = 1 - (_relative_loss(train, _even(train))[0] / _relative_loss(valid, _even(valid))[0])
-        return figure(float(value), 1 - draws[0] / draws[1], level)
 
 
 def better_than_constant(scorer: Scorer, n: int, level: float, seed: int) -> dict[str, Figure | str]:

@@ -12,7 +12,7 @@ from stages.context import Context
 from stages.files import write_json, write_text
 from stages.metric_names import LOSS
 from stages.step import main
-from stages.training.comparison import better_than_constant, relative_gap
+from stages.training.comparison import better_than_constant
 from stages.training.estimators import predict
 from stages.training.metrics import Array, Scorer, bootstrap, constant_prediction, names_of
 from stages.training.store import load_model
@@ -21,7 +21,7 @@ POINTS, BINS = 200, 10
 
 
 def run(project: Path) -> None:
-    """Write the metrics with intervals, the overfitting gap, and the plots."""
+    """Write the metrics with intervals, and the plots."""
     work = Context(project)
     model = load_model(project / "models" / "model.skops")
     train = work.split("train")
@@ -37,9 +37,8 @@ def run(project: Path) -> None:
         name: bootstrap(scorer, names, n=options.n, level=options.level, seed=work.params.seed)
         for name, scorer in scorers.items()
     }
-    gap = relative_gap(scorers["train"], scorers["valid"], options.n, options.level, work.params.seed)
     better = better_than_constant(scorers["train"], options.n, options.level, work.params.seed)
-    write_json(project / "metrics" / "evaluation.json", {**found, "gap": gap, "better_than_constant": better})
+    write_json(project / "metrics" / "evaluation.json", {**found, "better_than_constant": better})
     _plot(work, scorers["valid"])
 
 

@@ -1,4 +1,4 @@
-"""Would more data help? The chosen candidate on growing parts of the training rows."""
+"""Would more data help? The chosen candidate on growing parts of the training rows, and where its curve leads."""
 
 from __future__ import annotations
 
@@ -11,51 +11,101 @@ from numpy.typing import NDArray
 
 from stages.context import Context
 from stages.data.blocks import Blocks
-from stages.files import write_json, write_text
+from stages.files import read_json, write_json, write_text
+from stages.metric_names import LOSS, OFFLINE
+from stages.params import Requirement
 from stages.step import main
 from stages.training.estimators import fit_candidate, predict
-from stages.training.metrics import Array, Figure, figure, resampled, row_losses
+from stages.training.extrapolation import PowerLaw, error_of, fit_power_law, noisy, reach, training_noise
+from stages.training.intervals import block_draws, units, widening
+from stages.training.metrics import Array, Figure, Scorer, constant_prediction, figure, resampled
 from stages.training.store import load_model
 
-DRAWS = 3
+LAST_DRAWS, DRAWS = 3, 2  # of the last part before all rows, which the gain is measured from; of the smaller ones
+AHEAD = (2.0, 4.0)  # how far the plot looks, in multiples of the rows there are
 
 
 def run(project: Path) -> None:
-    """Write the points of the curve, and the gain of the last doubling with its interval.
+    """Write the points of the curve, the gain of the last doubling, and its extrapolation to missed requirements.
 
-    Parts are drawn by whole blocks where rows hang together, as more data would come. The last part before all rows is
-    drawn several times: which rows are in it makes as much difference as which rows it is judged on.
+    Parts are drawn by whole blocks where rows hang together, as more data would come. Each part is drawn several times:
+    which rows are in it makes as much difference as which rows it is judged on.
     """
     work = Context(project)
     train, valid = work.split("train"), work.split("valid")
     shares = work.params.training.learning_curve.shares
     seed = work.params.seed
-    orders = [random_order(len(train), work.blocks(train), seed + draw) for draw in range(DRAWS)]
+    constant = constant_prediction(work.task, work.target(train), work.n_classes)
+    orders = [random_order(len(train), work.blocks(train), seed + draw) for draw in range(LAST_DRAWS)]
 
-    def losses(model: Any, rows: pd.DataFrame) -> Array:
-        return row_losses(work.task, work.target(rows), predict(model, rows, work.schema))
+    def scored(model: Any, rows: pd.DataFrame) -> Scorer:
+        return Scorer(work.task, work.target(rows), predict(model, rows, work.schema), constant, work.blocks(rows))
 
-    points, judged = [], dict[float, list[Array]]()
+    points, judged = [], list[list[Scorer]]()
     for share in shares:
-        draws = orders if share == shares[-2] else orders[:1]
+        draws = orders[: 1 if share == 1 else LAST_DRAWS if share == shares[-2] else DRAWS]
         parts = [train if share == 1 else _part(work, train, order, share) for order in draws]
         models = [_fitted(work, part, whole=share == 1) for part in parts]
-        judged[share] = [losses(model, valid) for model in models]
-        own = np.mean([losses(model, part).mean() for model, part in zip(models, parts, strict=True)])
-        points.append({"rows": len(parts[0]), "train_loss": own, "valid_loss": np.mean(judged[share])})
-    frame = pd.DataFrame(points)
-    write_text(project / "plots" / "learning_curve.csv", frame.to_csv(index=False, float_format="%.8g"))
+        judged.append([scored(model, valid) for model in models])
+        own = np.mean([scored(model, part).losses.mean() for model, part in zip(models, parts, strict=True)])
+        loss = np.mean([scorer.losses.mean() for scorer in judged[-1]])
+        points.append({"rows": len(parts[0]), "train_loss": own, "valid_loss": loss})
     options = work.params.training.bootstrap
     sampling: dict[str, Any] = {"n": options.n, "level": options.level, "seed": seed}
-    gain = doubling_gain(judged[shares[-2]], judged[1.0][0], shares[-2], work.blocks(valid), **sampling)
-    write_json(project / "models" / "learning_curve.json", {"points": points, "gain": gain})
+    before = [scorer.losses for scorer in judged[-2]]
+    gain = doubling_gain(before, judged[-1][0].losses, shares[-2], work.blocks(valid), **sampling)
+    rows = np.asarray([point["rows"] for point in points], dtype=float)
+    laws = extrapolate(judged, rows, [LOSS[work.task], *_missed(work)], **sampling)
+    reaches = {name: reach(laws[name], work.task, name, bound, options.level) for name, bound in _missed(work).items()}
+    write_json(
+        project / "models" / "learning_curve.json",
+        {"points": points, "gain": gain, "reach": reaches, "window_rows": work.schema["window"]["rows"]},
+    )
+    _plot(project, pd.DataFrame(points), laws[LOSS[work.task]], options.level)
 
 
-def random_order(rows: int, blocks: Blocks | None, seed: int) -> NDArray[np.intp]:
-    """Return the rows in random order, those of a block together."""
-    blocks = np.arange(rows) if blocks is None else blocks
-    place = np.random.default_rng(seed).permutation(int(blocks.max()) + 1)
-    return np.asarray(np.argsort(place[blocks], kind="stable"))
+def extrapolate(
+    judged: list[list[Scorer]], rows: Array, metrics: list[str], *, n: int, level: float, seed: int
+) -> dict[str, PowerLaw]:
+    """Fit a power law to the error of each metric over the training rows, and to ``n`` draws of it.
+
+    Parameters
+    ----------
+    judged : list of list of Scorer
+        For each point of the curve the models fitted on parts of that size, on the same validation rows.
+    rows : array of shape (points,)
+        Training rows of each point; the last is all of them.
+    metrics : list of str
+        Whose errors to fit.
+    n, level, seed
+        Draws, coverage and seed. A draw takes blocks of the validation rows, the same for all models, and other
+        training sets as they are seen to differ; with few blocks it is widened as their intervals are.
+
+    Returns
+    -------
+    dict
+        For each metric the fit to the curve first, then to its draws; to the curve alone where units are too few.
+    """
+    flat = [scorer for point in judged for scorer in point]
+    place = np.repeat(np.arange(len(judged)), [len(point) for point in judged])
+    times = np.bincount(place)
+    task, (count, blocks) = flat[0].task, flat[0].rows
+
+    def errors(weight: Array) -> list[float]:
+        scores = [scorer.score(metrics, weight) for scorer in flat]
+        return [float(error_of(task, name, found[name])) for name in metrics for found in scores]
+
+    values = np.reshape(errors(np.ones(count)), (len(metrics), len(flat)))
+    draws = resampled(errors, count, blocks, n=n, seed=seed).reshape(n, *values.shape)
+    enough = units(count, blocks)
+    found = {}
+    for at, name in enumerate(metrics):
+        curve = _means(values[at][None], place)
+        noise = training_noise(rows, [values[at][place == k] for k in range(len(judged))], rows / rows[-1])
+        moved = curve + (_means(draws[:, at], place) - curve) * (widening(enough, level) if enough else np.nan)
+        moved = noisy(moved[np.isfinite(moved).all(axis=1)], rows, noise, times, seed)
+        found[name] = fit_power_law(rows, np.vstack([curve, moved]), rows * times)
+    return found
 
 
 def doubling_gain(
@@ -66,8 +116,8 @@ def doubling_gain(
     Parameters
     ----------
     before : list of array of shape (n,)
-        Each validation row's loss after a part of the training rows, for several such parts; a bootstrap draw takes one
-        of them and some blocks of the rows, so the interval holds for both.
+        Each validation row's loss after a part of the training rows, for several such parts; the interval holds for
+        both which rows are in a part and which rows judge.
     after : array of shape (n,)
         The same after all training rows.
     share : float
@@ -77,15 +127,36 @@ def doubling_gain(
     n, level, seed
         Draws, coverage and seed of the bootstrap.
     """
-    doublings = -np.log2(share)
-
-    def gains(weight: Array) -> list[float]:
-        return [float((1 - np.dot(weight, after) / np.dot(weight, losses)) / doublings) for losses in before]
-
+    columns = np.column_stack([*before, after])
+    drawn, sums = block_draws(columns, blocks, n, seed), columns.sum(axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):  # a loss of zero has no shares
-        draws = resampled(gains, len(after), blocks, n=n, seed=seed)
-        value = float(np.mean(gains(np.ones(len(after)))))
-    return figure(value, draws.ravel(), level)
+        gains = (1 - drawn[:, -1] / drawn[:, :-1].mean(axis=1)) / -np.log2(share)
+        value = (1 - sums[-1] / sums[:-1].mean()) / -np.log2(share)
+        parts = (1 - sums[-1] / sums[:-1]) / -np.log2(share)
+    enough = units(len(after), blocks)
+    # The blocks' draws are too narrow for their being few; the parts add the standard error of their mean.
+    judged = (gains - value) * (widening(enough, level) if enough else np.nan)
+    drawn_parts = (parts - parts.mean()) / max(1, len(before) - 1) ** 0.5
+    return figure(float(value), (value + judged[:, None] + drawn_parts).ravel(), level)
+
+
+def random_order(rows: int, blocks: Blocks | None, seed: int) -> NDArray[np.intp]:
+    """Return the rows in random order, those of a block together."""
+    blocks = np.arange(rows) if blocks is None else blocks
+    place = np.random.default_rng(seed).permutation(int(blocks.max()) + 1)
+    return np.asarray(np.argsort(place[blocks], kind="stable"))
+
+
+def _missed(work: Context) -> dict[str, Requirement]:
+    """Return the offline requirements that the chosen model misses on the validation rows."""
+    valid = read_json(work.project / "metrics" / "evaluation.json")["valid"]
+    bounds = {name: bound for name, bound in work.requirements.items() if name in OFFLINE[work.task]}
+    return {name: bound for name, bound in bounds.items() if not bound.met_by(valid[name]["value"])}
+
+
+def _means(values: Array, place: NDArray[np.intp]) -> Array:
+    """Return the mean over the models of each point, (fits, points), of values of shape (fits, models)."""
+    return np.column_stack([values[:, place == k].mean(axis=1) for k in range(place.max() + 1)])
 
 
 def _part(work: Context, train: pd.DataFrame, order: NDArray[np.intp], share: float) -> pd.DataFrame:
@@ -102,6 +173,18 @@ def _fitted(work: Context, part: pd.DataFrame, *, whole: bool) -> Any:
     if whole:
         return load_model(work.project / "models" / "model.skops")
     return fit_candidate(work, work.chosen, part)
+
+
+def _plot(project: Path, points: pd.DataFrame, law: PowerLaw, level: float) -> None:
+    """Write the curve, and its fit with an interval as far as it is extrapolated."""
+    write_text(project / "plots" / "learning_curve.csv", points.to_csv(index=False, float_format="%.8g"))
+    ahead = np.r_[points["rows"], points["rows"].iloc[-1] * np.asarray(AHEAD)]
+    fits = [law.at(float(rows)) for rows in ahead]
+    tails = [(1 - level) / 2, (1 + level) / 2]
+    ends = [np.quantile(fit[1:], tails) if len(fit) > 1 else (np.nan, np.nan) for fit in fits]
+    frame = pd.DataFrame({"rows": ahead, "fitted": [fit[0] for fit in fits]})
+    frame[["low", "high"]] = np.asarray(ends)
+    write_text(project / "plots" / "extrapolation.csv", frame.to_csv(index=False, float_format="%.8g"))
 
 
 if __name__ == "__main__":

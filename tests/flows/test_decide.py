@@ -80,6 +80,20 @@ def situation(stage: str, *, fires: tuple[str, ...] = (), **changed: Any) -> Sit
         ),
         (
             "training",
+            ("requirements_missed", "overfitting", "underfitting", "curve_falling"),
+            "training",
+            "underfitting",
+            {"training.use": ["boosting", "deep_boosting"]},
+        ),
+        (
+            "training",
+            ("requirements_missed", "overfitting", "too_flexible", "curve_falling"),
+            "training",
+            "capacity_too_high",
+            {"training.use": ["shallow_boosting", "boosting"]},
+        ),
+        (
+            "training",
             ("requirements_missed",),
             "training",
             "next_candidate",
@@ -173,6 +187,31 @@ def test_planning_relaxes_only_when_the_charter_says_so() -> None:
     assert (move.to, move.patch) == ("planning", {"planning.requirements.roc_auc.at_least": 0.66})
 
 
+@pytest.mark.parametrize(
+    ("needed", "rows"), [(None, 20_000), (12_000.0, 13_200), (60_000.0, 20_000), (9_000.0, 20_000)]
+)
+def test_no_more_rows_are_collected_than_the_curve_asks_for(needed: float | None, rows: int) -> None:
+    """A tenth more than needed, where that lies between the rows there are and a step of the source."""
+    fires = ("requirements_missed", "overfitting", "curve_falling")
+    now = situation("training", fires=fires)
+    evidence = {"more": {"data.collect.rows": 20_000}, "more_rows": 10_000, "rows": 10_000}
+    evidence |= {"rows_needed": {"value": needed}}
+    signals = {
+        name: found.model_copy(update={"evidence": {**found.evidence, **evidence}})
+        for name, found in now.signals.items()
+    }
+    assert decide(replace(now, signals=signals)).patch == {"data.collect.rows": rows}
+
+
+def test_a_task_too_hard_goes_to_planning_before_anything_is_tried() -> None:
+    move = decide(situation("training", fires=("requirements_missed", "ceiling", "overfitting", "curve_falling")))
+    assert (move.to, move.row, move.proposal) == (
+        STOP,
+        "task_too_hard",
+        {"planning.requirements.roc_auc.at_least": 0.66},
+    )
+
+
 def test_more_labels_than_the_budget_are_never_collected() -> None:
     now = situation(
         "training",
@@ -242,7 +281,6 @@ def test_undeclared_rows_name_their_signal_and_never_fire() -> None:
     waiting = {row.name: row.signals for row in TABLE if not row.live}
     assert waiting == {
         "labels_inconsistent": ("label_noise",),
-        "task_too_hard": ("ceiling",),
         "metric_misleads": ("outcome_flat",),
         "world_not_good_enough": ("outcome_low",),
     }

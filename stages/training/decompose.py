@@ -1,0 +1,69 @@
+"""The chosen model's loss in its parts, beside a flexible reference fitted here, and people where they are known."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from stages.context import Context
+from stages.files import read_json, write_json, write_text
+from stages.metric_names import LOSS
+from stages.step import main
+from stages.training.decomposition import Rows, decompose
+from stages.training.estimators import predict
+from stages.training.metrics import Scorer, constant_prediction
+from stages.training.reference import NAME, reference_losses
+from stages.training.store import load_model
+
+
+def run(project: Path) -> None:
+    """Write ``models/decomposition.json`` and the waterfall ``plots/decomposition.csv``."""
+    work = Context(project)
+    model = load_model(project / "models" / "model.skops")
+    splits = {name: work.split(name) for name in ("train", "valid", "test")}
+    constant = constant_prediction(work.task, work.target(splits["train"]), work.n_classes)
+
+    def judged(rows: pd.DataFrame) -> Rows:
+        scorer = Scorer(work.task, work.target(rows), predict(model, rows, work.schema), constant)
+        return Rows(scorer.losses, scorer.constant_losses, work.blocks(rows))
+
+    valid = judged(splits["valid"])
+    options = work.params.training.bootstrap
+    people = read_json(project / "metrics" / "baselines.json").get("human", {})
+    found = decompose(
+        judged(splits["train"]),
+        valid,
+        {NAME: reference_losses(work, splits["train"], splits["valid"])},
+        n=options.n,
+        level=options.level,
+        seed=work.params.seed,
+        test=judged(splits["test"]),
+        people=people.get(LOSS[work.task]),
+    )
+    found["constant_loss"] = float(valid.constant_losses.mean())
+    write_json(project / "models" / "decomposition.json", found)
+    text = waterfall(found).to_csv(index=False, float_format="%.8g")
+    write_text(project / "plots" / "decomposition.csv", text)
+
+
+def waterfall(found: dict[str, Any]) -> pd.DataFrame:
+    """Return the parts as steps from the loss nobody avoids to that on the test rows, in shares of the constant's.
+
+    Columns: ``part``, ``start`` and ``end`` of its step, and ``share``, its size.
+    """
+    relative = found["relative_loss"]["value"]
+    rows, level = [], 0.0
+    for name in [part for part in ("irreducible", "bias", "variance", "selection") if part in found]:
+        value = found[name]["value"]
+        size = 0.0 if value is None or relative is None else value * relative
+        if name == "variance":
+            size = max(size, 0.0)  # below zero it is in the bias already
+        rows.append({"part": name, "start": level, "end": level + size, "share": size})
+        level += size
+    return pd.DataFrame(rows)
+
+
+if __name__ == "__main__":
+    main(run)
