@@ -81,6 +81,14 @@ def accept_quarantine(situation: Situation) -> Patch:
     return {"data.validate.on_fail": "quarantine", "data.validate.max_quarantine": share}
 
 
+def without_leaks(situation: Situation) -> Patch:
+    """Take the leaking columns out of the features, and the copies of rows out of the later splits."""
+    collect, found = situation.params.data.collect, situation.signals["leakage"].evidence
+    leaking = [name for name in found.get("columns", []) if name not in collect.without]
+    patch: Patch = {"data.collect.without": [*collect.without, *leaking]} if leaking else {}
+    return patch | ({"data.split.copies": "drop"} if found.get("copies") else {})
+
+
 def simpler_candidate(situation: Situation) -> Patch:
     """Add the rung below the lowest one tried."""
     ladder, used = _ladder(situation)

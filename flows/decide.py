@@ -87,7 +87,8 @@ def gate_open(situation: Situation) -> bool:
             return not any(situation.fires(name) for name in closing)
         case "training":
             held = _passes(situation, "requirements_missed") and not situation.fires("serving_missed")
-            return held and not situation.fires("bug_suspected")
+            # Figures of a model or an evaluation that is broken open no gate.
+            return held and not situation.fires("bug_suspected") and not situation.fires("leakage")
         case _:
             held = _passes(situation, "tests_fail") and _passes(situation, "pilot_fails")
             return held and not situation.fires("serving_missed")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from stages.data.sources import open_source
+from stages.data.sources import Schema, open_source
+from stages.errors import ParamsError
 from stages.files import write_json, write_parquet
 from stages.params import load_params
 from stages.step import main
@@ -14,9 +15,37 @@ def run(project: Path) -> None:
     """Write ``data/window.parquet``, ``data/pilot.parquet`` and ``data/schema.json``."""
     params = load_params(project)
     window, pilot, schema = open_source(project, params).collect(params.data.collect, params.seed)
+    schema = leave_out(schema, params.data.collect.without)
     write_parquet(project / "data/window.parquet", window)
     write_parquet(project / "data/pilot.parquet", pilot)
     write_json(project / "data/schema.json", schema)
+
+
+def leave_out(schema: Schema, names: list[str]) -> Schema:
+    """Return the schema without some features, for whatever source; their columns stay in the data.
+
+    Raises
+    ------
+    ParamsError
+        If a name is no feature, or none is left.
+    """
+    unknown = [name for name in names if name not in schema["features"] and name not in known_features(schema)]
+    features = {name: kind for name, kind in schema["features"].items() if name not in names}
+    if unknown or not features:
+        raise ParamsError(
+            f"unknown column {unknown[0]!r}" if unknown else "no feature is left",
+            where="params.yaml: data.collect.without",
+            expected="some of " + ", ".join(schema["features"]),
+            todo="edit data.collect.without",
+        )
+    dropped = schema["dropped"] | dict.fromkeys(names, "listed in data.collect.without")
+    unused = [name for name in schema["unused_groups"] if set(schema["feature_groups"].get(name, [name])) - set(names)]
+    return schema | {"features": features, "dropped": dropped, "unused_groups": unused}
+
+
+def known_features(schema: Schema) -> set[str]:
+    """Return the columns that are features in some choice of feature groups."""
+    return {name for group in schema["feature_groups"].values() for name in group}
 
 
 if __name__ == "__main__":

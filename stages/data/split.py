@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from stages.data.copies import drop_copies
 from stages.data.cost import label_cost
 from stages.data.cutting import By, cut
 from stages.errors import DataError, ParamsError
@@ -34,6 +35,8 @@ def run(project: Path) -> None:
     parts = dict(zip(PARTS, cut(window, shares, by, params.seed), strict=True))
     weighed = {name: part.assign(**{WEIGHT: weights(part, params.data.hard_slices)}) for name, part in parts.items()}
     weighed["pilot"] = pilot.assign(**{WEIGHT: 1.0})
+    if split.copies == "drop":
+        weighed = drop_copies(weighed, schema)
     folder = project / "data/splits"
     shutil.rmtree(folder, ignore_errors=True)
     for name, part in weighed.items():

@@ -1,6 +1,7 @@
 """The schema of ``params.yaml``: every key, its type, its default and its meaning. Docs are generated from here."""
 
 from stages.params.base import PARAMS_FILE, WEIGHT, Count, Section, Share
+from stages.params.checks import Checks
 from stages.params.data import (
     Collect,
     Data,
@@ -27,6 +28,7 @@ __all__ = [
     "Bootstrap",
     "Budgets",
     "Candidate",
+    "Checks",
     "Collect",
     "Count",
     "Data",

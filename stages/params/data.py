@@ -113,6 +113,9 @@ class Collect(Section):
         "database changed: change this to collect again. Passed to it as :as_of where it is used.",
     )
     features: list[str] = Field(default_factory=list, description="Feature groups or columns. Empty: all of them.")
+    without: list[str] = Field(
+        default_factory=list, description="Columns that are no features although they are collected (leaks)."
+    )
 
     @model_validator(mode="after")
     def _ordered(self) -> Collect:
@@ -145,6 +148,9 @@ class Split(Section):
 
     valid: Share = Field(0.2, description="Share of the window used for every choice.")
     test: Share = Field(0.2, description="Share of the window used once, for the reported figure.")
+    copies: Literal["keep", "drop"] = Field(
+        "keep", description="Rows of valid, test and pilot whose features stand in an earlier split: keep or drop them."
+    )
 
     @model_validator(mode="after")
     def _leave_some(self) -> Split:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import Field, model_validator
 
 from stages.params.base import Section, Share
+from stages.params.checks import Checks
 
 
 class Candidate(Section):
@@ -61,6 +62,7 @@ class Training(Section):
     bootstrap: Bootstrap = Field(default_factory=Bootstrap)
     learning_curve: LearningCurve = Field(default_factory=LearningCurve)
     diagnosis: Diagnosis = Field(default_factory=Diagnosis)
+    checks: Checks = Field(default_factory=Checks)
 
     @model_validator(mode="after")
     def _known(self) -> Training:

@@ -10,16 +10,10 @@ from numpy.typing import NDArray
 
 from stages.context import Context
 from stages.files import write_json
-from stages.params import Candidate
 from stages.planning.rule import Rule, rule_columns
 from stages.step import main
-from stages.training.estimators import build, fit, predict
+from stages.training.estimators import LINEAR, build, fit, predict
 from stages.training.metrics import Scorer, bootstrap, constant_prediction, names_of, repeat
-
-LINEAR = {
-    "classification": Candidate(estimator="sklearn.linear_model.LogisticRegression", params={"max_iter": 500}),
-    "regression": Candidate(estimator="sklearn.linear_model.Ridge"),
-}
 
 
 def run(project: Path) -> None:

@@ -9,20 +9,12 @@ from stages.context import Context
 from stages.files import read_json
 from stages.metric_names import OFFLINE
 from stages.params import Requirement
-from stages.requirements import surely
 from stages.signals import Signal, write_signals
 from stages.step import main
 from stages.training.ceiling import ceiling
-from stages.training.error_signals import (
-    change,
-    curve_falling,
-    measured,
-    number,
-    overfitting,
-    too_flexible,
-    underfitting,
-)
+from stages.training.error_signals import curve_falling, overfitting, too_flexible, underfitting
 from stages.training.requirement_signals import requirements_missed, requirements_trade_off, too_large
+from stages.training.suspicion import bug_suspected, leakage
 
 
 def run(project: Path) -> None:
@@ -34,12 +26,15 @@ def run(project: Path) -> None:
     candidates = read_json(project / "metrics" / "candidates.json")
     curve = read_json(project / "models" / "learning_curve.json")
     parts = read_json(project / "models" / "decomposition.json")
+    checks = read_json(project / "models" / "checks.json")
+    leaks = leakage(checks, work.params.training.checks)
     limits = work.params.training.diagnosis
     bounds = {name: bound for name, bound in work.requirements.items() if name in OFFLINE[work.task]}
     write_signals(
         project / "signals" / "training.json",
         [
-            bug_suspected(evaluation["better_than_constant"]),
+            leaks,
+            bug_suspected(evaluation["better_than_constant"], checks["bug"], explained=leaks.fires is True),
             overfitting(parts, limits.max_gap),
             too_flexible(parts, limits.max_bias),
             curve_falling(
@@ -81,25 +76,6 @@ def _ceiling(work: Context, bounds: dict[str, Requirement], parts: dict[str, Any
         people=read_json(work.project / "metrics" / "baselines.json").get("human") if spent else None,
         curve=curve["reach"] if spent and not beaten else None,
     )
-
-
-def bug_suspected(better: dict[str, Any]) -> Signal:
-    """Fire when the model loses to the constant on its own training rows: it cannot even fit those.
-
-    Not so when a second metric is surely better than the constant's: then it was fitted to another aim.
-    """
-    skill, other, second = better["loss"], better["other"], better["other_metric"]
-    signal = measured(
-        "bug_suspected",
-        skill,
-        threshold=0.0,
-        direction="below",
-        says=f"on its own training rows the loss differs from the constant's by {change(skill)}, "
-        f"{second} by {number(other['value'])}",
-        evidence={"better_than_constant": better},
-    )
-    fitted_otherwise = signal.fires and surely(other, "above", 0.0)
-    return signal.model_copy(update={"fires": False}) if fitted_otherwise else signal
 
 
 if __name__ == "__main__":

@@ -24,6 +24,11 @@ Schema = dict[str, Any]
 # HistGradientBoosting takes at most 255 categories.
 MAX_CATEGORIES = 200
 MAX_COLUMNS = 50
+# The plainest model with features there is: a baseline, and a yardstick for checks.
+LINEAR = {
+    "classification": Candidate(estimator="sklearn.linear_model.LogisticRegression", params={"max_iter": 500}),
+    "regression": Candidate(estimator="sklearn.linear_model.Ridge"),
+}
 
 
 def build(name: str, candidate: Candidate, schema: Schema, task: str, seed: int) -> Pipeline:
@@ -84,10 +89,15 @@ def fit(pipeline: Pipeline, frame: pd.DataFrame, schema: Schema) -> Pipeline:
         return pipeline.fit(rows.assign(**dict.fromkeys(empty, 0.0)), target, **extra)
 
 
+def build_candidate(work: Context, name: str) -> Pipeline:
+    """Return the unfitted pipeline of a candidate of the ladder."""
+    candidate = work.params.training.candidates[name]
+    return build(name, candidate, work.schema, work.task, work.params.seed)
+
+
 def fit_candidate(work: Context, name: str, frame: pd.DataFrame) -> Pipeline:
     """Build a candidate of the ladder and fit it on some rows."""
-    candidate = work.params.training.candidates[name]
-    return fit(build(name, candidate, work.schema, work.task, work.params.seed), frame, work.schema)
+    return fit(build_candidate(work, name), frame, work.schema)
 
 
 def predict(pipeline: Pipeline, frame: pd.DataFrame, schema: Schema) -> NDArray[np.float64]:

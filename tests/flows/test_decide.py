@@ -30,6 +30,7 @@ EVIDENCE: dict[str, Any] = {
     "include_pilot": {"data.collect.end": "2013-03-01"},
     "unused_groups": ["recent"],
     "chosen": "boosting",
+    "columns": ["dep_delay"],
 }
 
 
@@ -57,6 +58,7 @@ def situation(stage: str, *, fires: tuple[str, ...] = (), **changed: Any) -> Sit
         ("deployment", (), RELEASED, FORWARD, {}),
         ("data", ("labels_too_few",), "planning", "labels_too_few", EVIDENCE["more"]),
         ("training", ("bug_suspected",), STOP, "worse_than_baseline", {}),
+        ("training", ("bug_suspected", "leakage"), "data", "leakage", {"data.collect.without": ["dep_delay"]}),
         (
             "training",
             ("requirements_missed", "overfitting", "curve_falling"),

@@ -20,7 +20,7 @@ from stages.errors import DataError, ParamsError, ProjectError
 from stages.files import read_json, write_json
 from stages.planning import charter, feasibility
 from stages.signals import Signal, read_signals
-from stages.training import baselines, decompose, diagnose, evaluate, fit, learning_curve
+from stages.training import baselines, checks, decompose, diagnose, evaluate, fit, learning_curve
 from stages.training.metrics import standard_error
 from stages.training.requirement_signals import requirements_trade_off
 from tests.conftest import bundled_table
@@ -31,7 +31,7 @@ CRIPPLED = {"estimator": "sklearn.linear_model.LogisticRegression", "params": {"
 BOOSTING = {"estimator": "sklearn.ensemble.HistGradientBoostingClassifier", "params": {"max_iter": 20}}
 TREE = {"estimator": "sklearn.tree.DecisionTreeClassifier", "params": {}}
 FEW_DRAWS = {"training.bootstrap.n": 50}
-TRAINING = (baselines, fit, evaluate, learning_curve, decompose, diagnose)
+TRAINING = (baselines, fit, evaluate, checks, learning_curve, decompose, diagnose)
 DEPLOYMENT = (refit, behaviour, serving, slices, pilot, gate)
 
 
@@ -83,7 +83,7 @@ def test_a_sound_model_passes(make: Make) -> None:
         "curve_falling",
         "too_flexible",
     }
-    for name in ("bug_suspected", "underfitting", "requirements_missed", "requirements_trade_off"):
+    for name in ("leakage", "bug_suspected", "underfitting", "requirements_missed", "requirements_trade_off"):
         assert signals[name].fires is False
     found = deploy(project)
     assert set(found) == {"tests_fail", "serving_missed", "pilot_fails", "shift", "hard_slices"}

@@ -1,0 +1,242 @@
+"""Target leakage: a feature that tells alone what all the others together cannot, and a timestamp from the future."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+
+from stages.data.blocks import Blocks, blocks_of
+from stages.data.copies import by_chance, copied, hashed
+from stages.params import WEIGHT, Candidate, Checks
+from stages.planning.rule import Rule
+from stages.training.estimators import LINEAR, build, features_of, fit, predict
+from stages.training.findings import wilson
+from stages.training.metrics import (
+    MIN_BLOCKS,
+    Array,
+    Figure,
+    constant_prediction,
+    figure,
+    repeat,
+    resampled,
+    row_losses,
+)
+from stages.training.sampling import Sampling, renumbered, some
+
+Schema = dict[str, Any]
+Folds = list[tuple[np.ndarray, np.ndarray]]
+
+MIN_ROWS, MAX_ROWS, MAX_CELLS = 50, 6000, 200_000
+FOLDS, FEW = 3, 5
+LEAVES, LEAF_ROWS = 64, 5
+COPY = 0.95  # a feature that alone saves this share of the constant's loss is a copy, and hides other copies
+YEAR, MOSTLY = 366, 0.95
+BOOSTED = {"max_iter": 60, "max_leaf_nodes": 8, "min_samples_leaf": 10}
+
+
+def look_for_leaks(
+    train: pd.DataFrame, valid: pd.DataFrame, schema: Schema, task: str, limits: Checks, sampling: Sampling
+) -> dict[str, Any]:
+    """Return what may leak: ``alone``, ``future`` and ``copies``, each as its own function below has it."""
+    return {
+        "alone": features_alone(train, schema, task, blocks_of(train, schema), limits.max_alone, sampling),
+        "future": future_timestamps(train, schema),
+        "copies": copies(train, valid, schema),
+    }
+
+
+def features_alone(
+    train: pd.DataFrame, schema: Schema, task: str, blocks: Blocks | None, limit: float, sampling: Sampling
+) -> list[dict[str, Any]]:
+    """Hold each strong feature alone against all the others together.
+
+    Every prediction is made out of fold, and no fold tears a block of rows apart. A single number is given to a
+    decision tree, a category to its cells' means; the others together to a boosted and to a linear model, of which the
+    better one counts. The figure is ``1 - loss(alone) / loss(others)``: the share of the others' loss that the feature
+    saves all by itself. Honest features, however strong, share what they know with others, so theirs lies about zero
+    or below.
+
+    A feature is taken out once it is beyond the limit, and so are copies (features which alone save 95% of the
+    constant's loss) from "the others", as two copies would hide each other. Beside fewer than five others only a copy
+    counts: one of a few columns may well know more than the rest. Features that alone save less than ``limit`` of the
+    constant's loss are not looked at any further; at most 6,000 rows are.
+
+    Returns
+    -------
+    list of dict
+        One for each strong feature, the strongest first: name, its share of the constant's loss saved alone and that
+        of the others, and the figure with its interval. Empty when no feature alone is that strong, or rows are few.
+    """
+    # Fewer rows where there are many features.
+    most = min(MAX_ROWS, max(1000, MAX_CELLS // max(1, len(schema["features"]))))
+    rows = some(len(train), most, sampling.seed)
+    part, part_blocks = train.iloc[rows], renumbered(blocks, rows)
+    if len(part) < MIN_ROWS or len(schema["features"]) < 2:
+        return []
+    target = part[schema["target"]].to_numpy(dtype="float64")
+    folds = _folds(target, task, part_blocks, sampling.seed)
+    if not folds:
+        return []
+    n_classes = len(schema["classes"] or [0])
+    constant = row_losses(task, target, repeat(constant_prediction(task, target, n_classes), len(target))).mean()
+    values = features_of(part, schema)
+    losses = {
+        name: _losses_alone(values[name], kind, target, task, n_classes, folds)
+        for name, kind in schema["features"].items()
+    }
+    saved = {name: 1 - loss.mean() / constant for name, loss in losses.items()}
+    strong = sorted((name for name in saved if saved[name] >= limit), key=lambda name: -saved[name])
+    found, leaks = list[dict[str, Any]](), set[str]()
+    for name in strong:
+        others = [o for o in schema["features"] if o != name and o not in leaks and saved[o] < COPY]
+        if len(others) < FEW and saved[name] < COPY:
+            continue
+        together = _losses_together(part, others, schema, task, constant, folds, sampling.seed)
+        gain = _gain(losses[name], together, part_blocks, sampling)
+        beyond = gain["low"] is not None and gain["low"] > limit
+        leaks |= {name} if beyond else set()
+        found.append({"feature": name, "alone": saved[name], "others": 1 - together.mean() / constant, **gain})
+        if saved[name] < COPY and not beyond:
+            break  # the weaker ones stand beside this one too
+    return found
+
+
+def copies(train: pd.DataFrame, valid: pd.DataFrame, schema: Schema) -> dict[str, Any]:
+    """Return how many validation rows have the features of a training row, and their share without chance's.
+
+    Numbers nearer than a thousandth of their interquartile range count as the same. The interval is that of a share
+    (Wilson 1927); the part that chance explains (see `stages.data.copies.by_chance`) is taken off it.
+    """
+    found: dict[str, Any] = {"rows": 0, "of": len(valid), "by_chance": 0.0, "first": None}
+    if min(len(train), len(valid)) < MIN_ROWS // 2:
+        return found | {"value": None, "low": None, "high": None}
+    rows = hashed(train, valid, schema)
+    again = copied(rows)
+    share = wilson(int(again.sum()), len(again))
+    if again.any():
+        at = int(np.argmax(again))
+        before, after = rows.whole()
+        chance = by_chance(rows)
+        first = {"row": at, "of": int(np.argmax(before == after[at]))}
+        found |= {"rows": int(again.sum()), "by_chance": chance, "first": first}
+        share = {key: value * (1 - chance) for key, value in share.items()}
+    return found | share
+
+
+def future_timestamps(frame: pd.DataFrame, schema: Schema) -> list[dict[str, Any]]:
+    """Return the features that are times, and the share of rows in which they lie after the row's own time.
+
+    A feature is taken for a time when nearly all its values, read as days, seconds or milliseconds since 1970, lie
+    within a year of the rows' own times; where the rows' time is a plain number, when its values lie within the
+    range of that number and follow it (rank correlation of 0.9). A time at a constant distance, such as a forecast's,
+    tells no more than the row's own time and is left out.
+    """
+    name = schema["time"]
+    if not name or len(frame) < MIN_ROWS:
+        return []
+    own = frame[str(name)]
+    found = []
+    for feature, kind in schema["features"].items():
+        values = frame[feature].to_numpy(dtype="float64") if kind == "number" else np.array([])
+        ahead = _ahead(values, own) if np.isfinite(values).sum() >= MIN_ROWS else None
+        if ahead is None or np.nanstd(ahead) <= 1e-9 * max(1.0, float(np.nanmax(np.abs(ahead)))):
+            continue
+        later = ahead[np.isfinite(ahead)] > 0
+        first = int(np.argmax(np.nan_to_num(ahead, nan=-1.0) > 0))
+        item = {"feature": feature, **wilson(int(later.sum()), len(later)), "rows": int(later.sum())}
+        found.append(item | ({"first": {"row": first, "time": str(own.iloc[first])}} if later.any() else {}))
+    return sorted(found, key=lambda item: (-item["value"], item["feature"]))
+
+
+def _ahead(values: Array, own: pd.Series[Any]) -> Array | None:
+    """Return how far each value lies after the row's own time, in days or units of that time; None if no time."""
+    if not pd.api.types.is_datetime64_any_dtype(own.dtype):
+        time = own.to_numpy(dtype="float64")
+        low, high = time.min(), time.max()
+        margin = 0.1 * (high - low)
+        inside = np.mean((values >= low - margin) & (values <= high + margin))
+        follows = pd.Series(values).corr(pd.Series(time), method="spearman") if np.nanstd(values) > 0 else 0.0
+        return values - time if inside >= MOSTLY * np.isfinite(values).mean() and follows >= 0.9 else None
+    days = np.asarray(
+        (own.dt.tz_convert("UTC") - pd.Timestamp("1970-01-01", tz="UTC")).to_numpy() / np.timedelta64(1, "D")
+    )
+    known = np.isfinite(values)
+    for unit in (1.0, 86_400.0, 86_400e3):
+        ahead = np.asarray(values / unit - days)
+        if np.mean(np.abs(ahead[known]) < YEAR) >= MOSTLY:
+            # A time column of whole days says nothing of the hour.
+            return np.floor(values / unit) - days if np.all(days == np.floor(days)) else ahead
+    return None
+
+
+def _losses_alone(values: pd.Series[Any], kind: str, target: Array, task: str, n_classes: int, folds: Folds) -> Array:
+    made = np.zeros((len(target), n_classes)) if task == "classification" else np.zeros(len(target))
+    for fitted, held in folds:
+        if kind == "category":
+            rule = Rule(["it"], n_classes if task == "classification" else None)
+            frames = [pd.DataFrame({"it": values.iloc[rows].to_numpy()}) for rows in (fitted, held)]
+            made[held] = rule.fit(frames[0], pd.Series(target[fitted])).predict(frames[1])
+        else:
+            made[held] = _tree(values.to_numpy()[:, None], target, task, n_classes, fitted, held)
+    return row_losses(task, target, made)
+
+
+def _tree(x: Array, target: Array, task: str, n_classes: int, fitted: np.ndarray, held: np.ndarray) -> Array:
+    options: dict[str, Any] = {"max_leaf_nodes": LEAVES, "min_samples_leaf": LEAF_ROWS, "random_state": 0}
+    x = x if np.isfinite(x[fitted]).any() else np.zeros_like(x)
+    if task == "regression":
+        return np.asarray(DecisionTreeRegressor(**options).fit(x[fitted], target[fitted]).predict(x[held]))
+    codes = target[fitted].astype(int)
+    tree = DecisionTreeClassifier(**options).fit(x[fitted], codes)
+    share = np.zeros((len(held), n_classes))
+    share[:, tree.classes_] = tree.predict_proba(x[held])
+    # One row more in every leaf, spread as the classes are: no leaf is certain (m-estimate, Cestnik 1990).
+    rows = tree.tree_.n_node_samples[tree.apply(x[held])][:, None]
+    return np.asarray((share * rows + constant_prediction(task, target[fitted], n_classes)) / (rows + 1))
+
+
+def _losses_together(
+    part: pd.DataFrame, names: list[str], schema: Schema, task: str, constant: float, folds: Folds, seed: int
+) -> Array:
+    """Return each row's loss under the better of two models on the named features, and of the constant."""
+    target = part[schema["target"]].to_numpy(dtype="float64")
+    n_classes = len(schema["classes"] or [0])
+    mean = constant_prediction(task, target, n_classes)
+    best = row_losses(task, target, repeat(mean, len(target)))
+    if not names:
+        return best
+    narrow = schema | {"features": {name: schema["features"][name] for name in names}}
+    kind = "Classifier" if task == "classification" else "Regressor"
+    boosted = Candidate(estimator=f"sklearn.ensemble.HistGradientBoosting{kind}", params=BOOSTED)
+    even = part.assign(**{WEIGHT: 1.0})
+    for candidate in (boosted, LINEAR[task]):
+        made = np.zeros((len(target), n_classes)) if task == "classification" else np.zeros(len(target))
+        for fitted, held in folds:
+            model = fit(build("others", candidate, narrow, task, seed), even.iloc[fitted], narrow)
+            made[held] = predict(model, even.iloc[held], narrow)
+        losses = row_losses(task, target, made)
+        best = losses if losses.mean() < best.mean() else best
+    return best
+
+
+def _gain(alone: Array, together: Array, blocks: Blocks | None, sampling: Sampling) -> Figure:
+    def share(weight: Array) -> list[float]:
+        return [float(1 - np.dot(weight, alone) / np.dot(weight, together))]
+
+    with np.errstate(divide="ignore", invalid="ignore"):
+        draws = resampled(share, len(alone), blocks, n=sampling.n, seed=sampling.seed)
+        return figure(share(np.ones(len(alone)))[0], draws[:, 0], sampling.level)
+
+
+def _folds(target: Array, task: str, blocks: Blocks | None, seed: int) -> Folds:
+    """Return folds that keep blocks whole, and classes in their shares where rows are rows; none if it cannot be."""
+    rows = np.arange(len(target))
+    if blocks is not None:
+        return list(GroupKFold(FOLDS).split(rows, groups=blocks)) if blocks.max() + 1 >= MIN_BLOCKS else []
+    if task == "classification" and np.bincount(target.astype(int)).max() >= FOLDS:
+        return list(StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(rows, target))
+    return list(KFold(FOLDS, shuffle=True, random_state=seed).split(rows))
