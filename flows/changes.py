@@ -154,6 +154,17 @@ def relax_missed(situation: Situation) -> Patch:
     return patch
 
 
+def choose_by_outcome(situation: Situation) -> Patch:
+    """Let the outcome itself choose among the candidates."""
+    return {"planning.combine.by": "outcome"}
+
+
+def accept_outcome(situation: Situation) -> Patch:
+    """Ask for no more of the outcome than was reached, rounded to the easier side."""
+    reached = situation.signals["outcome_low"].value
+    return {} if reached is None else {"planning.outcome.at_least": _easier(reached, "at_least")}
+
+
 def _easier(value: float, side: str) -> float:
     digits = 2 - math.floor(math.log10(abs(value))) if value else 0
     scale = 10.0**digits

@@ -310,9 +310,9 @@ TABLE: tuple[Transition, ...] = (
         "planning",
         ("outcome_flat",),
         "the metric improves and the downstream outcome does not",
-        "choose another metric",
+        "choose another metric: the outcome itself, on the validation rows",
+        changes.choose_by_outcome,
         asks=True,
-        live=False,
     ),
     Transition(
         "world_not_good_enough",
@@ -320,9 +320,9 @@ TABLE: tuple[Transition, ...] = (
         "planning",
         ("outcome_low",),
         "requirements are met offline, the outcome in the real world is not good enough",
-        "revise the requirements",
+        "revise the requirements, or what is wanted of the outcome",
+        changes.accept_outcome,
         asks=True,
-        live=False,
     ),
     Transition(
         "serving_unreached",

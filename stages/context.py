@@ -62,6 +62,11 @@ class Context:
         """The name of the chosen candidate, as the fit step wrote it."""
         return str(read_json(self.project / "models" / "chosen.json")["name"])
 
+    @cached_property
+    def threshold(self) -> float:
+        """The probability from which on the chosen candidate decides for the second of two classes."""
+        return float(read_json(self.project / "models" / "chosen.json").get("threshold", 0.5))
+
     def window(self) -> pd.DataFrame:
         """Return all rows of the window: train, valid and test, in this order."""
         import pandas as pd

@@ -18,6 +18,8 @@ OFFLINE: dict[str, dict[str, bool]] = {
     },
     "regression": {"mae": False, "mae_skill": True, "r2": True, "rmse": False, "rmse_skill": True},
 }
+# Made of decisions, so of the threshold they are made at.
+DECIDED = frozenset({"accuracy", "balanced_accuracy", "f1", "precision", "recall"})
 SERVING: dict[str, bool] = {"latency_p99_ms": False, "size_mb": False}
 # The loss in which gaps, curves and slices are diagnosed: a proper score, summed over rows.
 LOSS_LIKE = frozenset({"brier", "log_loss", "log_loss_skill", "r2", "rmse", "rmse_skill"})  # the same best model

@@ -14,7 +14,16 @@ from tests.conftest import ROOT
 
 STAGES: dict[str, dict[str, Any]] = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
 # What every step stands on; a change there is made with care for what it does to results, or by `dvc repro --force`.
-BASE_NAMES = ("context.py", "errors.py", "files.py", "metric_names.py", "params", "requirements.py", "signals.py")
+BASE_NAMES = (
+    "context.py",
+    "errors.py",
+    "files.py",
+    "importing.py",
+    "metric_names.py",
+    "params",
+    "requirements.py",
+    "signals.py",
+)
 BASE = {Path("stages") / name for name in (*BASE_NAMES, "step.py", "data/blocks.py")}
 
 

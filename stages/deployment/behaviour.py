@@ -20,6 +20,7 @@ from stages.files import write_json
 from stages.params import PARAMS_FILE, BehaviourTest
 from stages.step import main
 from stages.training.estimators import predict
+from stages.training.metrics import decide
 from stages.training.store import load_model
 
 MAX_ROWS = 2000
@@ -74,7 +75,7 @@ def _cases(work: Context, model: Any) -> dict[str, Any] | None:
     cases, expected = _read_cases(path, work)
     found = predict(model, cases, work.schema)
     if work.task == "classification":
-        right = np.asarray([str(label) for label in work.schema["classes"]])[found.argmax(axis=1)] == expected
+        right = np.asarray([str(label) for label in work.schema["classes"]])[decide(found, work.threshold)] == expected
     else:
         # Right is within one standard deviation of the target: what the constant would be wrong by.
         right = np.abs(found - expected.astype(float)) <= work.target(work.split("train")).std()

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from stages.context import Context
+from stages.deployment.outcome import outcome_flat, outcome_low
 from stages.files import read_json, write_json
 from stages.metric_names import LOSS_LIKE
 from stages.params import Requirement
@@ -36,13 +37,14 @@ def run(project: Path) -> None:
         shift(piloted, work),
         hard_slices(read_json(release / "slices.json"), work.params.deployment.slices.max_excess),
     ]
-    write_signals(project / "signals" / "deployment.json", signals)
+    worth = outcome_signals(measured, work, met=not signals[2].fires)
+    write_signals(project / "signals" / "deployment.json", [*signals, *worth])
     write_json(
         release / "candidate.json",
         {
             "model": str(work.release_model),
             "chosen": chosen,
-            "meets": not any(signal.fires for signal in signals[:3]),
+            "meets": not any(signal.fires for signal in [*signals[:3], *worth]),
             "requirements": entries,
             "features": work.schema["features"],
             "classes": work.schema["classes"],
@@ -65,6 +67,18 @@ def requirements(work: Context, pilot: dict[str, Any], serving: dict[str, Any]) 
             item |= {"where": "pilot", **pilot[name], "met": bound.met_by(pilot[name]["value"])}
         found.append(item)
     return found
+
+
+def outcome_signals(measured: dict[str, Any], work: Context, *, met: bool) -> list[Signal]:
+    """Return the signals of what the model brings in the world, where the charter has a measure of it."""
+    wanted = work.params.planning.outcome
+    if wanted is None:
+        return []
+    found = measured["outcome"]
+    signals = [outcome_flat(found["gain"], found["metric_gain"], found["metric"], wanted.min_gain, wanted.unit)]
+    if wanted.at_least is not None:
+        signals.append(outcome_low(found["model"], wanted.at_least, wanted.unit, met=met))
+    return signals
 
 
 def tests_fail(tests: list[dict[str, Any]], chosen: str) -> Signal:

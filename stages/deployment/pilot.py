@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from stages.context import Context
+from stages.deployment import outcome
 from stages.deployment.shift import rate_change, shifted_features, two_sample_auc
 from stages.files import write_json
 from stages.metric_names import LOSS
+from stages.planning.outcome import outcome_of
 from stages.step import main
 from stages.training.baselines import rule
 from stages.training.comparison import better_than_constant
@@ -29,13 +32,28 @@ def run(project: Path) -> None:
         "rule": rule(work, learned, pilot),
     }
     options = work.params.training.bootstrap
-    scorers = {name: Scorer(work.task, target, found, constant, blocks) for name, found in predictions.items()}
+    thresholds = {"model": work.threshold}
+    scorers = {
+        name: Scorer(work.task, target, found, constant, blocks, thresholds.get(name, 0.5))
+        for name, found in predictions.items()
+    }
     names = list(dict.fromkeys([*names_of(work.charter), LOSS[work.task]]))
-    measured = {
+    measured: dict[str, Any] = {
         name: bootstrap(scorer, names, n=options.n, level=options.level, seed=work.params.seed)
         for name, scorer in scorers.items()
     }
     better = better_than_constant(scorers["model"], options.n, options.level, work.params.seed)
+    brings = outcome_of(project, work.charter)
+    if brings is not None:
+        rows = pilot[list(work.schema["features"])]
+        measured["outcome"] = outcome.measure(
+            {name: brings(rows, target, found) for name, found in predictions.items()},
+            scorers,
+            str(work.charter["optimise"]),
+            n=options.n,
+            level=options.level,
+            seed=work.params.seed,
+        )
     write_json(project / "metrics" / "pilot.json", {**measured, "better_than_constant": better})
     write_json(
         project / "release" / "pilot.json",

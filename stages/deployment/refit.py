@@ -10,14 +10,18 @@ from pathlib import Path
 
 from stages.context import Context
 from stages.step import main
-from stages.training.estimators import fit_candidate
+from stages.training.estimators import deciding, fit_candidate
 from stages.training.store import save_model
 
 
 def run(project: Path) -> None:
-    """Write ``release/model.skops``."""
+    """Write ``release/model.skops``; it decides from the threshold on that was chosen with it."""
     work = Context(project)
-    save_model(project / work.release_model, fit_candidate(work, work.chosen, work.window()))
+    rows = work.window()
+    model = fit_candidate(work, work.chosen, rows)
+    if work.threshold != 0.5:
+        model = deciding(model, work.threshold, rows, work.schema)
+    save_model(project / work.release_model, model)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from stages.params.data import (
 )
 from stages.params.deployment import BehaviourTest, Deployment, Shift, Slices
 from stages.params.loading import Params, check_params, load_params, read_params, refuse_bare_dates
-from stages.params.planning import Budgets, Planning, Prices, Progress, Requirement
+from stages.params.planning import Budgets, Combine, Decision, Outcome, Planning, Prices, Progress, Requirement
 from stages.params.training import Bootstrap, Candidate, Diagnosis, LearningCurve, Training
 
 __all__ = [
@@ -30,14 +30,17 @@ __all__ = [
     "Candidate",
     "Checks",
     "Collect",
+    "Combine",
     "Count",
     "Data",
+    "Decision",
     "Deployment",
     "Diagnosis",
     "FlightsSource",
     "HardSlice",
     "LearningCurve",
     "Minimum",
+    "Outcome",
     "Params",
     "Planning",
     "Prices",

@@ -124,6 +124,14 @@ def _check_metrics(params: Params) -> None:
                 expected="one of " + ", ".join(sorted(names)),
                 todo=f"edit {PARAMS_FILE}",
             )
+    for name in params.planning.combine.weights:
+        if name not in OFFLINE[params.planning.task]:
+            raise ParamsError(
+                f"unknown metric {name!r} for {params.planning.task}",
+                where=f"{PARAMS_FILE}: planning.combine.weights",
+                expected="one of " + ", ".join(sorted(OFFLINE[params.planning.task])),
+                todo=f"edit {PARAMS_FILE}",
+            )
     if params.planning.optimise not in OFFLINE[params.planning.task]:
         raise ParamsError(
             f"unknown metric {params.planning.optimise!r} for {params.planning.task}",

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from stages.params.base import Count, Section
+from stages.params.base import Count, Section, Share
 
 
 class Requirement(Section):
@@ -70,6 +70,58 @@ class Progress(Section):
     )
 
 
+class Combine(Section):
+    """How metrics are combined into what is to be as large as possible, among candidates that meet the requirements."""
+
+    by: Literal["threshold", "weighted_mean", "formula", "outcome"] = Field(
+        "threshold",
+        description="threshold: the others are thresholds, `optimise` decides; weighted_mean: of `weights`, metrics of "
+        "which less is better counting negative; formula: `call`; outcome: the mean of `planning.outcome` on the "
+        "validation rows.",
+    )
+    weights: dict[str, Annotated[float, Field(ge=0)]] = Field(
+        default_factory=dict, description="Metric name -> weight of it in the weighted mean."
+    )
+    call: str | None = Field(
+        None,
+        description="Import path of a function of a dict of all metrics; it returns a number, larger being better.",
+    )
+
+    @model_validator(mode="after")
+    def _whole(self) -> Combine:
+        if self.by == "weighted_mean" and not sum(self.weights.values()) > 0:
+            raise ValueError("weighted_mean needs weights, one at least above 0")
+        if self.by == "formula" and not self.call:
+            raise ValueError("formula needs call, the import path of a function")
+        return self
+
+
+class Decision(Section):
+    """From which probability on a row is taken for the positive class; of two classes only."""
+
+    threshold: Share | Literal["auto"] = Field(
+        "auto",
+        description="auto: a half, unless another one meets the requirements or is better by what is optimised, on the "
+        "validation rows.",
+    )
+
+
+class Outcome(Section):
+    """What a prediction brings in the world, by a function of your own: money, minutes, lives."""
+
+    call: str = Field(
+        description="Import path of a function of (rows, target, prediction) that returns a value a row, larger being "
+        "better: a DataFrame; class codes or values; probabilities (n, classes) or values."
+    )
+    at_least: float | None = Field(None, description="Mean value a row that a release must bring in the pilot.")
+    min_gain: Annotated[float, Field(ge=0)] = Field(
+        0.0,
+        description="Mean value a row that the model must bring beyond the rule.",
+    )
+    unit: str = Field("", description="What it is measured in, for people.")
+    why: str = Field("", description="Who asked, and why this value.")
+
+
 class Planning(Section):
     """The charter: what is wanted, how it is measured, what it may cost."""
 
@@ -81,6 +133,9 @@ class Planning(Section):
     task: Literal["classification", "regression"] = Field(description="What kind of target is predicted.")
     optimise: str = Field(description="The one metric to optimise; the others are thresholds.")
     requirements: dict[str, Requirement] = Field(description="Metric name -> bound that a release must meet.")
+    combine: Combine = Field(default_factory=Combine)
+    decision: Decision = Field(default_factory=Decision)
+    outcome: Outcome | None = Field(None, description="What a prediction brings in the world. Empty: not measured.")
     rule: list[str] = Field(
         default_factory=list,
         description="Columns of the rule baseline: predict the target's mean in each cell. Empty: the best single one.",
@@ -96,3 +151,9 @@ class Planning(Section):
     prices: Prices = Field(default_factory=Prices)
     budgets: Budgets = Field(default_factory=Budgets)
     progress: Progress = Field(default_factory=Progress)
+
+    @model_validator(mode="after")
+    def _has_outcome(self) -> Planning:
+        if self.combine.by == "outcome" and self.outcome is None:
+            raise ValueError("combine.by: outcome needs planning.outcome")
+        return self

@@ -7,8 +7,10 @@ from pathlib import Path
 
 from stages.errors import ParamsError
 from stages.files import write_json
+from stages.importing import import_callable
 from stages.metric_names import OFFLINE, larger_is_better
-from stages.params import Planning, load_params
+from stages.params import PARAMS_FILE, Planning, load_params
+from stages.planning.outcome import outcome_of
 from stages.step import main
 
 # Metrics that cannot exceed 1; the others of their kind have no upper end.
@@ -24,6 +26,9 @@ def run(project: Path) -> None:
         name: requirement.model_dump(mode="json", exclude_none=True)
         for name, requirement in planning.requirements.items()
     }
+    outcome_of(project, charter)  # a slip in its path shows at the start
+    if planning.combine.by == "formula":
+        import_callable(project, str(planning.combine.call), f"{PARAMS_FILE}: planning.combine.call")
     write_json(project / "charter/charter.json", charter)
 
 

@@ -23,7 +23,6 @@ def run(project: Path) -> None:
     evaluation = read_json(project / "metrics" / "evaluation.json")
     chosen = read_json(project / "models" / "chosen.json")
     selection = read_json(project / "models" / "selection.json")
-    candidates = read_json(project / "metrics" / "candidates.json")
     curve = read_json(project / "models" / "learning_curve.json")
     parts = read_json(project / "models" / "decomposition.json")
     checks = read_json(project / "models" / "checks.json")
@@ -50,7 +49,11 @@ def run(project: Path) -> None:
             ),
             too_large(chosen["size_mb"], work.requirements.get("size_mb"), chosen["name"]),
             _ceiling(work, bounds, parts, curve),
-            requirements_trade_off(selection, candidates),
+            requirements_trade_off(
+                selection["options"],
+                {name: work.requirements[name] for name in selection["bounds"]},
+                frontier=selection["frontier"],
+            ),
         ],
     )
 

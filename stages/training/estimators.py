@@ -11,7 +11,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import is_classifier, is_regressor
 from sklearn.compose import ColumnTransformer
+from sklearn.frozen import FrozenEstimator
 from sklearn.impute import SimpleImputer
+from sklearn.model_selection import FixedThresholdClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 from threadpoolctl import threadpool_limits
@@ -98,6 +100,14 @@ def build_candidate(work: Context, name: str) -> Pipeline:
 def fit_candidate(work: Context, name: str, frame: pd.DataFrame) -> Pipeline:
     """Build a candidate of the ladder and fit it on some rows."""
     return fit(build_candidate(work, name), frame, work.schema)
+
+
+def deciding(pipeline: Pipeline, threshold: float, frame: pd.DataFrame, schema: Schema) -> FixedThresholdClassifier:
+    """Return a fitted classifier of two classes with another threshold of its decisions, and the same probabilities."""
+    model = FixedThresholdClassifier(
+        FrozenEstimator(pipeline), threshold=threshold, pos_label=1, response_method="predict_proba"
+    )
+    return model.fit(features_of(frame, schema), frame[schema["target"]].to_numpy().astype(int))
 
 
 def predict(pipeline: Pipeline, frame: pd.DataFrame, schema: Schema) -> NDArray[np.float64]:

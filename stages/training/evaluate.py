@@ -30,7 +30,7 @@ def run(project: Path) -> None:
     for name in ("train", "valid", "test"):
         rows = train if name == "train" else work.split(name)
         prediction = predict(model, rows, work.schema)
-        scorers[name] = Scorer(work.task, work.target(rows), prediction, constant, work.blocks(rows))
+        scorers[name] = Scorer(work.task, work.target(rows), prediction, constant, work.blocks(rows), work.threshold)
     options = work.params.training.bootstrap
     names = list(dict.fromkeys([*names_of(work.charter), LOSS[work.task]]))
     found = {

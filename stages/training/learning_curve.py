@@ -39,7 +39,8 @@ def run(project: Path) -> None:
     orders = [random_order(len(train), work.blocks(train), seed + draw) for draw in range(LAST_DRAWS)]
 
     def scored(model: Any, rows: pd.DataFrame) -> Scorer:
-        return Scorer(work.task, work.target(rows), predict(model, rows, work.schema), constant, work.blocks(rows))
+        found, blocks = predict(model, rows, work.schema), work.blocks(rows)
+        return Scorer(work.task, work.target(rows), found, constant, blocks, work.threshold)
 
     points, judged = [], list[list[Scorer]]()
     for share in shares:

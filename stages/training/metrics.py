@@ -38,6 +38,13 @@ def row_losses(task: str, target: Array, prediction: Array) -> Array:
     return np.asarray((prediction - target) ** 2)
 
 
+def decide(prediction: Array, threshold: float = 0.5) -> NDArray[np.intp]:
+    """Return the class that each row is taken for, (n,): of two the second above the threshold, else the likeliest."""
+    if prediction.shape[1] == 2:
+        return (prediction[:, 1] > threshold).astype(np.intp)
+    return np.asarray(np.argmax(prediction, axis=1))
+
+
 @dataclass(frozen=True)
 class Scorer:
     """Scores one set of predictions, for any weights of its rows; what sorts or bins is done once.
@@ -53,6 +60,8 @@ class Scorer:
         `constant_prediction` of the training rows, which skills are measured against.
     blocks : array of shape (n,), optional
         Which rows hang together; see `stages.data.blocks`.
+    threshold : float, optional
+        Of two classes, the probability above which a row is taken for the second.
     """
 
     task: str
@@ -60,6 +69,7 @@ class Scorer:
     prediction: Array
     constant: Array
     blocks: Blocks | None = None
+    threshold: float = 0.5
 
     @property
     def rows(self) -> tuple[int, Blocks | None]:
@@ -89,8 +99,8 @@ class Scorer:
 
     @cached_property
     def labels(self) -> NDArray[np.intp]:
-        """The most probable class of each row, (n,)."""
-        return np.asarray(np.argmax(self.prediction, axis=1))
+        """The class that each row is taken for, (n,)."""
+        return decide(self.prediction, self.threshold)
 
     @cached_property
     def ranked(self) -> list[tuple[NDArray[np.intp], NDArray[np.intp], Array]]:
@@ -251,7 +261,8 @@ _METRICS: dict[str, Callable[[Scorer, Array], float]] = {
 
 
 def names_of(charter: dict[str, object]) -> list[str]:
-    """Return the metrics a charter is judged by: the one to optimise, then its offline requirements."""
+    """Return the metrics a charter is judged by: the one to optimise, its offline requirements, those it weighs."""
     task = str(charter["task"])
-    wanted = [str(charter["optimise"]), *charter["requirements"]]  # type: ignore[misc]
+    weights = charter.get("combine", {}).get("weights", {})  # type: ignore[attr-defined]
+    wanted = [str(charter["optimise"]), *charter["requirements"], *weights]  # type: ignore[misc]
     return list(dict.fromkeys(name for name in wanted if name in OFFLINE[task]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from stages.params import Requirement
@@ -72,26 +72,51 @@ def too_large(size: float, bound: Requirement | None, chosen: str) -> Signal:
     return serving_missed([entry], chosen)
 
 
-def requirements_trade_off(selection: dict[str, Any], candidates: dict[str, Any]) -> Signal:
-    """Fire when no candidate meets every requirement, yet each requirement is met by some candidate."""
-    missed: dict[str, list[str]] = selection["missed"]
-    everywhere = [name for name in selection["bounds"] if all(name in found for found in missed.values())]
-    enough = len(missed) > 1 and all(missed.values())
-    table = {
-        name: {metric: item["valid"].get(metric, item.get(metric)) for metric in selection["bounds"]}
-        for name, item in candidates.items()
-    }
+def requirements_trade_off(
+    options: Mapping[str, Sequence[Mapping[str, Any]]],
+    bounds: Mapping[str, Requirement],
+    *,
+    frontier: list[str] | None = None,
+    plot: str = "plots/frontier.svg",
+) -> Signal:
+    """Fire when nothing meets every requirement, yet each is met by something: they are at odds with each other.
+
+    The value is the worst relative shortfall of the best compromise: how far apart the requirements are. It is that of
+    estimates, as requirements are held against these.
+
+    Parameters
+    ----------
+    options : mapping of str to list of mapping
+        For each candidate its figures at each decision threshold that it could have (`stages.training.thresholds`).
+    bounds : mapping of str to Requirement
+        Offline requirements, and size.
+    frontier : list of str, optional
+        The candidates that no other betters in everything.
+    plot : str
+        The picture of it.
+    """
+    every = [(name, option) for name, found in options.items() for option in found]
+    nowhere = [name for name, bound in bounds.items() if not any(bound.met_by(option.get(name)) for _, option in every)]
+
+    def shortfall_of(option: Mapping[str, Any]) -> float:
+        return max((shortfall(bound, {"value": option.get(name)})[0] for name, bound in bounds.items()), default=0.0)
+
+    best, nearest = min(every, key=lambda item: shortfall_of(item[1]))
+    apart = shortfall_of(nearest)
+    figures = ", ".join(f"{name} {number(nearest.get(name))}" for name in bounds)
+    told = f"{best} from {nearest['threshold']:.3g} on" if nearest.get("threshold") is not None else best
     return Signal(
         name="requirements_trade_off",
-        value=float(len(everywhere)),
-        low=float(len(everywhere)),
-        high=float(len(everywhere)),
-        threshold=1.0,
-        direction="below",
-        fires=enough and not everywhere,
-        says=(
-            f"{sum(not found for found in missed.values())} of {len(missed)} candidates meet all requirements"
-            + (f"; none meets {', '.join(everywhere)}" if everywhere else "")
-        ),
-        evidence={"frontier": selection["frontier"], "table": table},
+        value=apart,
+        low=apart,
+        high=apart,
+        threshold=0.0,
+        direction="above",
+        unit="of the bound",
+        fires=apart > 0 and not nowhere,
+        says=f"of {len(options)} candidates and {len(every)} ways to decide by them "
+        + (f"none meets {', '.join(nowhere)}" if nowhere else "each requirement is met by one")
+        + ("" if apart > 0 else ", and all by one")
+        + f"; the best compromise is {told}: {figures}",
+        evidence={"frontier": frontier or [], "compromise": {"candidate": best, **nearest}, "plot": plot},
     )

@@ -1,34 +1,100 @@
-"""One number to optimise, the others as thresholds: constraint-aware selection among candidates.
+"""Which candidate to take: constraint-aware selection, and three ways of combining metrics into one number.
 
-"Threshold n-1 metrics, evaluate the nth" (Full Stack Deep Learning 2021, lecture 5).
+"Threshold n-1 metrics, evaluate the nth", a weighted mean, or a formula of the domain's (Full Stack Deep Learning 2021,
+lecture 5).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from numbers import Real
 
+from stages.errors import LoopwrightError, ParamsError
+from stages.importing import told
 from stages.metric_names import larger_is_better
-from stages.params import Requirement
+from stages.params import PARAMS_FILE, Requirement
+from stages.requirements import shortfall
 
 Scores = Mapping[str, float | None]
+Aim = Callable[[Scores], float]
 
 
-def select(candidates: Mapping[str, Scores], requirements: Mapping[str, Requirement], optimise: str, task: str) -> str:
-    """Return the best candidate by ``optimise`` among those meeting every requirement, among all when none does.
+def by_metric(name: str, task: str) -> Aim:
+    """Return the aim of one metric: the others are thresholds."""
+    return lambda scores: _signed(scores.get(name), name, task)
+
+
+def by_weighted_mean(weights: Mapping[str, float], task: str) -> Aim:
+    """Return the aim of a weighted mean; a metric of which less is better counts negative.
+
+    Examples
+    --------
+    >>> aim = by_weighted_mean({"precision": 1, "recall": 1}, "classification")
+    >>> round(aim({"precision": 0.7, "recall": 0.9}), 2)
+    0.8
+    """
+    total = sum(weights.values())
+    return lambda scores: sum(w * _signed(scores.get(name), name, task) for name, w in weights.items() if w) / total
+
+
+def by_formula(function: Callable[[dict[str, float | None]], float], path: str) -> Aim:
+    """Return the aim of a function of all metrics, larger being better; ``path`` names it in messages.
+
+    Raises
+    ------
+    ParamsError
+        By the aim, if the function raises or returns something else than a finite number.
+    """
+
+    def aim(scores: Scores) -> float:
+        where = f"{PARAMS_FILE}: planning.combine.call"
+        try:
+            value = function(dict(scores))
+        except LoopwrightError:
+            raise
+        except Exception as error:
+            raise ParamsError(
+                f"{path} raised {told(error)}",
+                where=where,
+                expected=f"a number from {', '.join(scores)}",
+                todo="mend it",
+            ) from error
+        if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
+            raise ParamsError(f"{path} returned {value!r}", where=where, expected="a finite number", todo="mend it")
+        return float(value)
+
+    return aim
+
+
+def select(candidates: Mapping[str, Scores], requirements: Mapping[str, Requirement], aim: Aim) -> str:
+    """Return the best candidate by ``aim`` among those meeting every requirement, else the one nearest to meeting them.
+
+    Feasible before infeasible, the smaller violation among those, the aim among equals (Deb 2000): a candidate more
+    never takes the choice further from a release. The violation is the sum of the relative shortfalls.
 
     Examples
     --------
     >>> scores = {"1": {"precision": 0.9, "recall": 0.5, "average_precision": 0.7},
     ...           "2": {"precision": 0.8, "recall": 0.7, "average_precision": 0.6},
     ...           "3": {"precision": 0.7, "recall": 0.9, "average_precision": 0.6}}
-    >>> select(scores, {"recall": Requirement(at_least=0.6)}, "precision", "classification")
+    >>> select(scores, {}, by_weighted_mean({"precision": 1, "recall": 1}, "classification"))
+    '3'
+    >>> select(scores, {"recall": Requirement(at_least=0.6)}, by_metric("precision", "classification"))
     '2'
-    >>> select(scores, {}, "average_precision", "classification")
+    >>> select(scores, {}, by_metric("average_precision", "classification"))
     '1'
     """
-    fit = [name for name, scores in candidates.items() if not missed(scores, requirements)]
-    return max(fit or list(candidates), key=lambda name: _signed(candidates[name].get(optimise), optimise, task))
+    return max(candidates, key=lambda name: rank(candidates[name], requirements, aim))
+
+
+def rank(scores: Scores, requirements: Mapping[str, Requirement], aim: Aim) -> tuple[float, float]:
+    """Return what candidates are compared by: less violation first, then more of the aim."""
+    violation = sum(
+        shortfall(requirements[name], {"value": scores.get(name)})[0] for name in missed(scores, requirements)
+    )
+    value = aim(scores)
+    return -violation, value if not math.isnan(value) else -math.inf
 
 
 def missed(scores: Scores, requirements: Mapping[str, Requirement]) -> list[str]:

@@ -205,6 +205,21 @@ def test_no_more_rows_are_collected_than_the_curve_asks_for(needed: float | None
     assert decide(replace(now, signals=signals)).patch == {"data.collect.rows": rows}
 
 
+@pytest.mark.parametrize(
+    ("fires", "row", "patch"),
+    [
+        ("outcome_flat", "metric_misleads", {"planning.combine.by": "outcome"}),
+        ("outcome_low", "world_not_good_enough", {"planning.outcome.at_least": 1.0}),
+    ],
+)
+def test_a_poor_outcome_shuts_the_gate_and_asks_planning(fires: str, row: str, patch: dict[str, Any]) -> None:
+    outcome = {"planning.outcome": {"call": "domain:minutes", "at_least": 5.0}}
+    move = decide(situation("deployment", fires=(fires,), patch=outcome))
+    assert (move.to, move.row, move.proposal) == (STOP, row, patch)
+    relaxed = situation("deployment", fires=(fires,), patch={**outcome, "planning.unattended": "relax"})
+    assert (decide(relaxed).to, decide(relaxed).patch) == ("planning", patch)
+
+
 def test_a_task_too_hard_goes_to_planning_before_anything_is_tried() -> None:
     move = decide(situation("training", fires=("requirements_missed", "ceiling", "overfitting", "curve_falling")))
     assert (move.to, move.row, move.proposal) == (
@@ -283,8 +298,6 @@ def test_undeclared_rows_name_their_signal_and_never_fire() -> None:
     waiting = {row.name: row.signals for row in TABLE if not row.live}
     assert waiting == {
         "labels_inconsistent": ("label_noise",),
-        "metric_misleads": ("outcome_flat",),
-        "world_not_good_enough": ("outcome_low",),
     }
     for row in TABLE:
         if not row.live:

@@ -18,6 +18,7 @@ from stages.deployment import behaviour, gate, pilot, refit, release, serving, s
 from stages.deployment.shift import rate_change, shifted_features, two_sample_auc
 from stages.errors import DataError, ParamsError, ProjectError
 from stages.files import read_json, write_json
+from stages.params import Requirement
 from stages.planning import charter, feasibility
 from stages.signals import Signal, read_signals
 from stages.training import baselines, checks, decompose, diagnose, evaluate, fit, learning_curve
@@ -135,17 +136,20 @@ def test_doing_it_again_changes_no_byte(make: Make) -> None:
 
 
 def test_requirements_at_odds() -> None:
-    chosen = {
-        "missed": {"a": ["recall"], "b": ["precision"]},
-        "bounds": ["recall", "precision"],
-        "frontier": ["a", "b"],
-    }
-    scores = {name: {"valid": {"recall": 0.5, "precision": 0.5}} for name in "ab"}
-    assert requirements_trade_off(chosen, scores).fires is True
-    one_meets = chosen | {"missed": {"a": ["recall"], "b": []}}
-    assert requirements_trade_off(one_meets, scores).fires is False
-    same = chosen | {"missed": {"a": ["recall"], "b": ["recall", "precision"]}}
-    assert requirements_trade_off(same, scores).fires is False
+    bounds = {"recall": Requirement(at_least=0.8), "precision": Requirement(at_least=0.8)}
+    a, b = {"recall": 0.9, "precision": 0.6}, {"recall": 0.5, "precision": 0.9}
+    signal = requirements_trade_off({"a": [a], "b": [b]}, bounds)
+    assert signal.fires is True
+    assert signal.value == pytest.approx(0.25)  # a's precision, which is the better compromise
+    assert signal.evidence["compromise"]["candidate"] == "a"
+    one_model: list[dict[str, Any]] = [{"threshold": 0.3, **a}, {"threshold": 0.6, **b}]
+    assert requirements_trade_off({"one": one_model}, bounds).fires is True
+    meets: dict[str, Any] = {"threshold": 0.45, "recall": 0.8, "precision": 0.8}
+    assert requirements_trade_off({"one": [*one_model, meets]}, bounds).fires is False
+    out_of_reach = {**bounds, "precision": Requirement(at_least=0.95)}
+    signal = requirements_trade_off({"a": [a], "b": [b]}, out_of_reach)
+    assert signal.fires is False
+    assert "none meets precision" in signal.says
 
 
 def test_the_gain_is_that_of_one_doubling() -> None:

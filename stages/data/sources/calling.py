@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
-import sys
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +13,7 @@ import pandas as pd
 from stages.data.sources.columns import Place
 from stages.data.sources.raw import NARROWING, Asked, Raw, check_names, filled_in, plain_column
 from stages.errors import DataError, LoopwrightError, ParamsError
+from stages.importing import import_callable, told
 from stages.params import PythonSource
 
 
@@ -44,7 +42,7 @@ class Call:
     def __init__(self, project: Path, settings: PythonSource) -> None:
         self.project, self.settings, self.shown = project, settings, f"what {settings.call} returns"
         self.where = f"params.yaml: {self.key}"
-        self.function = self._import()
+        self.function = import_callable(project, settings.call, self.where)
         signature = _signature(self.function)
         takes = set(signature.parameters) if signature else set()
         self.asks = frozenset(set(NARROWING) & takes - set(settings.with_))
@@ -66,7 +64,7 @@ class Call:
             raise
         except Exception as error:
             raise DataError(
-                f"{self.settings.call} raised {_told(error)}", where=self.where, todo="mend it, or data.source.with"
+                f"{self.settings.call} raised {told(error)}", where=self.where, todo="mend it, or data.source.with"
             ) from error
         if not isinstance(returned, pd.DataFrame):
             raise DataError(
@@ -85,33 +83,6 @@ class Call:
                 unusable[name], column = column, pd.Series([None] * len(returned))
             columns[name] = column
         return Raw(pd.DataFrame(columns), Place(self.shown, np.arange(1, len(returned) + 1)), unusable)
-
-    def _import(self) -> Callable[..., Any]:
-        path = self.settings.call
-        module, _, name = path.rpartition(":") if ":" in path else path.rpartition(".")
-        expected = "package.module:function"
-        if not module or not name:
-            raise ParamsError(f"{path!r} is no import path", where=self.where, expected=expected, todo="correct it")
-        if str(self.project) not in sys.path:
-            sys.path.insert(0, str(self.project))
-        importlib.invalidate_caches()
-        try:
-            found: Any = importlib.import_module(module)
-        except Exception as error:  # whatever the module does while it is imported
-            raise DataError(
-                f"{module} cannot be imported: {_told(error)}",
-                where=self.where,
-                expected=f"{expected} in the project or in the environment",
-                todo="correct the path, or mend the module",
-            ) from error
-        for part in name.split("."):
-            if not hasattr(found, part):
-                raise DataError(f"{module} has no {name!r}", where=self.where, expected=expected, todo="correct it")
-            found = getattr(found, part)
-        if not callable(found):
-            kind = type(found).__name__
-            raise DataError(f"{path} is a {kind}", where=self.where, expected="a callable", todo="name a function")
-        return found  # type: ignore[no-any-return]
 
     def _check_arguments(self, signature: inspect.Signature) -> None:
         try:
@@ -142,12 +113,3 @@ def _plain(column: pd.Series[Any]) -> pd.Series[Any] | str:
     if pd.api.types.is_numeric_dtype(column.dtype) or isinstance(column.dtype, pd.StringDtype):
         return column
     return plain_column(column.tolist())
-
-
-def _told(error: BaseException) -> str:
-    """Return an error in a line: its type, its text, and the line of the user's code it is from."""
-    first = " ".join(str(error).split())
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename != __file__]
-    frames = [frame for frame in frames if "importlib" not in frame.filename]
-    at = f" ({Path(frames[-1].filename).name} line {frames[-1].lineno})" if frames else ""
-    return f"{type(error).__name__}: {first}{at}" if first else f"{type(error).__name__}{at}"
