@@ -16,6 +16,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from stages.deployment import gate
+from stages.deployment.outcome import measure, outcome_flat, outcome_low
 from stages.deployment.slices import judge
 from stages.params import Requirement
 from stages.requirements import serving_missed
@@ -27,7 +28,8 @@ from stages.training.error_signals import curve_falling, overfitting, too_flexib
 from stages.training.learning_curve import doubling_gain
 from stages.training.metrics import Array, Scorer, bootstrap, constant_prediction, repeat, row_losses
 from stages.training.reference import NAME
-from stages.training.requirement_signals import requirements_missed
+from stages.training.requirement_signals import requirements_missed, requirements_trade_off
+from stages.training.thresholds import sweep
 from tests.stages.signal_cases import Case
 
 SAMPLING: dict[str, Any] = {"n": 200, "level": 0.95, "seed": 0}
@@ -200,6 +202,44 @@ def make_serving(severity: float, rows: int, seed: int) -> dict[str, Any]:
     }
 
 
+def make_odds(severity: float, rows: int, seed: int) -> dict[str, Any]:
+    """Precision and recall wanted of a model that can have one or the other, the more the higher both are."""
+    valid = drawn(halves()[1], rows, seed)
+    target, prediction = digits()[1][valid].astype(float), probabilities("logistic")[valid]
+    return {"target": target, "prediction": prediction, "wanted": {0.0: 0.6, 0.5: 0.9, 1.0: 0.97}[severity]}
+
+
+def measure_odds(target: Array, prediction: Array, wanted: float) -> Signal:
+    scorer = Scorer(TASK, target, prediction, constant())
+    options = [{"threshold": t, **s} for t, s in sweep(scorer, scorer.score(["precision", "recall"])).items()]
+    bounds = {name: Requirement(at_least=wanted) for name in ("precision", "recall")}
+    return requirements_trade_off({"one": options}, bounds)
+
+
+def make_worth(severity: float, rows: int, seed: int) -> dict[str, Any]:
+    """What an answer brings: a euro when it is right, but only in the share of cases in which anybody listens."""
+    valid = drawn(halves()[1], rows, seed)
+    target = digits()[1][valid].astype(float)
+    predictions = {"model": probabilities("sound")[valid], "rule": probabilities("stump")[valid]}
+    heard = np.random.default_rng(seed).random(rows) >= severity
+    values = {name: heard * ((p[:, 1] > 0.5) == (target == 1)).astype(float) for name, p in predictions.items()}
+    return {"target": target, "predictions": predictions, "values": values}
+
+
+def measured_worth(target: Array, predictions: dict[str, Array], values: dict[str, Array]) -> dict[str, Any]:
+    scorers = {name: Scorer(TASK, target, p, constant()) for name, p in predictions.items()}
+    return measure(values, scorers, "log_loss", **SAMPLING)
+
+
+def measure_flat(**inputs: Any) -> Signal:
+    found = measured_worth(**inputs)
+    return outcome_flat(found["gain"], found["metric_gain"], "log_loss", 0.0, "EUR")
+
+
+def measure_low(**inputs: Any) -> Signal:
+    return outcome_low(measured_worth(**inputs)["model"], 0.3, "EUR", met=True)
+
+
 CASES = [
     Case(
         "overfitting",
@@ -218,7 +258,10 @@ CASES = [
     ),
     Case("curve_falling", make_curve, measure_curve),
     Case("ceiling", make_noise, measure_noise),
-    # Held against the estimate (docs/concepts.md), so it tells on any number of rows.
+    Case("outcome_flat", make_worth, measure_flat),
+    Case("outcome_low", make_worth, measure_low),
+    # Held against the estimate (docs/concepts.md), so these tell on any number of rows.
+    Case("requirements_trade_off", make_odds, measure_odds, tiny=None),
     Case("requirements_missed", make_scores, measure_missed, tiny=None),
     Case("pilot_fails", make_scores, measure_pilot, tiny=None),
     Case("hard_slices", make_slices, measure_slices),
