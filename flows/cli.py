@@ -69,6 +69,18 @@ def parser() -> argparse.ArgumentParser:
     back.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a change of params; repeatable")
     _run_options(back)
 
+    expectations = commands.add_parser("expectations", help="Look after the expectations", epilog=EPILOG)
+    looked_after = expectations.add_subparsers(dest="action", metavar="action", required=True)
+    suggest = looked_after.add_parser(
+        "suggest",
+        help="Propose a suite from the present window, and show what would change",
+        description="Profile the present window into a suite: types, ranges, categories, missing cells, keys, rows. "
+        "Expectations that a person wrote or edited always stay.",
+        epilog=EPILOG,
+    )
+    suggest.add_argument("-C", "--project", type=Path, default=Path(), metavar="DIR", help="the project (default: .)")
+    suggest.add_argument("--write", action="store_true", help="write the suite and the profile beside it")
+
     init = commands.add_parser("init", help="Make a project around a table of your own", epilog=EPILOG)
     init.add_argument("dir", type=Path, metavar="DIR", help="folder to make")
     init.add_argument("--data", type=Path, required=True, metavar="PATH", help="CSV or Parquet file, or a folder")
@@ -165,6 +177,13 @@ def _map(args: argparse.Namespace, project: Path) -> int:
     return OK
 
 
+def _expectations(args: argparse.Namespace, project: Path) -> int:
+    from flows.expectations import suggest
+
+    suggest(project, write=args.write)
+    return OK
+
+
 COMMANDS = {
     "run": _run,
     "status": _status,
@@ -174,6 +193,7 @@ COMMANDS = {
     "restore": _restore,
     "back": _back,
     "init": _init,
+    "expectations": _expectations,
 }
 
 

@@ -83,7 +83,7 @@ def gate_open(situation: Situation) -> bool:
         case "planning":
             return not (situation.fires("rule_suffices") and situation.params.planning.if_rule_suffices == "stop")
         case "data":
-            closing = ("expectations_fail", "labels_too_few", "label_cost")
+            closing = ("schema_changed", "expectations_fail", "labels_too_few", "label_cost")
             return not any(situation.fires(name) for name in closing)
         case "training":
             held = _passes(situation, "requirements_missed") and not situation.fires("serving_missed")

@@ -79,7 +79,7 @@ def init(
         raise ProjectError("is not empty", where=str(folder), expected="a new folder", todo="choose another name")
     with console.status(f"reading {data}"):
         found = _profiled(data, target, task=task, time=time, group=group, drop=drop)
-    values, suite = found["params"], found["suite"]
+    values = found["params"]
     # With every default written out: DVC wants the keys that dvc.yaml names, and people see what they may turn.
     values = check_params(values).model_dump(mode="json", by_alias=True, exclude_none=True)
     values["data"]["source"] = {key: values["data"]["source"][key] for key in ("kind", "path")} | values["data"][
@@ -95,7 +95,7 @@ def init(
         ) from None
     try:
         with console.status("writing the project"):
-            _write(draft, data, values, suite)
+            _write(draft, data, values, found)
             _version(draft)
         draft.chmod(0o755)
         draft.replace(folder)
@@ -140,7 +140,10 @@ def _tell(console: Console, folder: Path, target: str, values: dict[str, Any], f
     say(f"next: loopwright run -C {folder}")
 
 
-def _write(draft: Path, data: Path, values: dict[str, Any], suite: dict[str, Any]) -> None:
+def _write(draft: Path, data: Path, values: dict[str, Any], found: dict[str, Any]) -> None:
+    from stages.data.profiles import profile_path
+    from stages.data.suite import suite_text
+
     raw = draft / values["data"]["source"]["path"]
     raw.parent.mkdir(parents=True)
     if data.is_dir():
@@ -153,7 +156,9 @@ def _write(draft: Path, data: Path, values: dict[str, Any], suite: dict[str, Any
     text = StringIO()
     yaml.dump(values, text)
     write_text(draft / PARAMS_FILE, HEADER + text.getvalue())
-    write_json(draft / values["data"]["validate"]["suite"], suite)
+    suite = values["data"]["validate"]["suite"]
+    write_text(draft / suite, suite_text(found["suite"]))
+    write_json(draft / profile_path(suite), found["profile"])
     templates = files("flows") / "templates"
     pipeline = (templates / "pipeline.yaml").read_text(encoding="utf-8")
     if values["planning"]["task"] == "regression":

@@ -81,6 +81,25 @@ TABLE: tuple[Transition, ...] = (
     ),
     # data
     Transition(
+        "schema_changed",
+        "data",
+        "data",
+        ("schema_changed",),
+        "columns were renamed, added, or are in another unit, and the source can be mended",
+        "rename, scale or leave out those columns",
+        changes.mend_schema,
+    ),
+    Transition(
+        "schema_unmended",
+        "data",
+        "planning",
+        ("schema_changed",),
+        "columns are gone, of another type, or in another unit, and the loop cannot mend them",
+        "revise the source, or accept the change",
+        changes.accept_schema,
+        asks=True,
+    ),
+    Transition(
         "labels_too_few",
         "data",
         "planning",

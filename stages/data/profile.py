@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from stages.data.profiles import profile_of
 from stages.data.sources.columns import as_text, is_marker, to_labels
 from stages.data.sources.files import Files
 from stages.data.sources.table import Table
+from stages.data.suite import MAX_SET, suggest
 from stages.params import TableSource, check_params
 
 RAW_FOLDER = "data/raw"
 FEW_VALUES = 20
 FEW_SHARE = 0.05
 MOSTLY_NUMERIC = 0.9
-WIDEN = 0.1
-MAX_SET = 50
-Expectation = dict[str, Any]
 
 
 def profile(
@@ -50,7 +48,8 @@ def profile(
     Returns
     -------
     dict
-        ``params``: plain content of ``params.yaml``, checked; ``suite``: the suite; ``task``; ``rows``; ``columns``,
+        ``params``: plain content of ``params.yaml``, checked; ``suite``: the suite; ``profile``: that of the table, to
+        be stored beside it; ``task``; ``rows``; ``columns``,
         how many are features; ``unlabelled``, rows without target; ``missing``: column -> share of missing cells;
         ``dropped``: column -> why it is no feature.
 
@@ -68,6 +67,7 @@ def profile(
     return {
         "params": params,
         "suite": _suite(path, frame, schema),
+        "profile": profile_of(frame, schema),
         "task": task,
         "rows": len(frame),
         "columns": len(schema["features"]),
@@ -174,44 +174,6 @@ def _slice_columns(frame: pd.DataFrame, schema: dict[str, Any]) -> list[str]:
 
 
 def _suite(path: Path, frame: pd.DataFrame, schema: dict[str, Any]) -> dict[str, Any]:
-    target = schema["target"]
-    expectations = [_expect("not_be_null", target, why="a row without a label teaches nothing")]
-    if schema["classes"]:
-        expectations.append(_expect("be_in_set", target, value_set=schema["classes"]))
-    else:
-        expectations.append(_between(frame[target], target))
-    expectations += [_expect("not_be_null", name) for name in (schema["time"], schema["group"]) if name]
-    for name, kind in schema["features"].items():
-        column = frame[name]
-        exists = {"type": "expect_column_to_exist", "kwargs": {"column": name}, "meta": {}}
-        expectations.append(exists)
-        share = float(column.isna().mean())
-        mostly = math.floor((1 - 2 * share - 0.01) * 100) / 100
-        if mostly > 0:
-            why = f"{share:.1%} were missing when the project was made"
-            expectations.append(_expect("not_be_null", name, why=why, mostly=mostly))
-        if kind == "number":
-            expectations.append(_expect("be_in_type_list", name, type_list=["float64"]))
-            expectations.append(_between(column, name))
-        elif column.nunique() <= MAX_SET:
-            expectations.append(_expect("be_in_set", name, value_set=sorted(column.dropna().unique().tolist())))
     about = f"Proposed from {path.name}: what its columns looked like when the project was made. Edit it freely."
+    expectations = suggest(frame, schema, [], "when the project was made")
     return {"name": path.stem, "meta": {"about": about}, "expectations": expectations}
-
-
-def _expect(what: str, column: str, why: str = "", **kwargs: Any) -> Expectation:
-    meta = {"why": why} if why else {}
-    return {"type": f"expect_column_values_to_{what}", "kwargs": {"column": column, **kwargs}, "meta": meta}
-
-
-def _between(column: pd.Series, name: str) -> Expectation:
-    """Expect the range that was seen, a tenth wider; what was never negative stays so."""
-    low, high = float(column.min()), float(column.max())
-    margin = WIDEN * ((high - low) or abs(high) or 1.0)
-    floor = max(0.0, low - margin) if low >= 0 else low - margin
-    why = f"{low:g} to {high:g} when the project was made"
-    return _expect("be_between", name, why=why, min_value=_short(floor), max_value=_short(high + margin))
-
-
-def _short(value: float) -> float:
-    return float(f"{value:.6g}")

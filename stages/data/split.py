@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from stages.step import main
 
 PARTS = ("train", "valid", "test")
 MAX_FAILING_SHOWN = 20
+MAX_TOLD = 3
+TOLD = ("type", "column", "data", "unexpected", "share", "rows", "values", "note")
 QUARANTINE = "data/quarantine.parquet"
 
 
@@ -57,7 +60,8 @@ def run(project: Path) -> None:
     )
     metrics["collected"] = cost.evidence["cost"]
     write_json(project / "metrics/data.json", metrics)
-    write_signals(project / "signals/data.json", [fails, few, cost])
+    changed = Signal(**validation["schema_changed"])
+    write_signals(project / "signals/data.json", [changed, fails, few, cost])
 
 
 def labelled(frame: pd.DataFrame, schema: dict[str, Any], name: str) -> pd.DataFrame:
@@ -135,8 +139,15 @@ def expectations_signal(validation: dict[str, Any], data: Data) -> Signal:
     table_level = [item for item in failed if item["level"] == "table"]
     done = "are quarantined" if quarantined else "fail the expectations"
     says = f"{failing} of {rows} rows of the {part} ({shares[part]:.2%}) {done}"
+    by_rows = sorted((item for item in failed if item["level"] == "row"), key=lambda item: -item["share"])
+    said = [_told(item) for item in by_rows[:MAX_TOLD]]
+    if len(by_rows) > MAX_TOLD:
+        said.append(f"{len(by_rows) - MAX_TOLD} more expectations, see reports/data_docs/index.html")
+    says += "".join(f"; {words}" for words in said)
     if table_level:
-        says += "; the table as a whole fails " + ", ".join(_name(item) for item in table_level[:3])
+        says += "; the table as a whole fails " + ", ".join(
+            _name(item) + (f" ({item['note']})" if item.get("note") else "") for item in table_level[:MAX_TOLD]
+        )
     signal = Signal.measured(
         "expectations_fail",
         shares[part],
@@ -147,10 +158,7 @@ def expectations_signal(validation: dict[str, Any], data: Data) -> Signal:
         evidence={
             "part": part,
             "shares": shares,
-            "failing": [
-                {key: item[key] for key in ("type", "column", "data", "unexpected", "share")}
-                for item in failed[:MAX_FAILING_SHOWN]
-            ],
+            "failing": [{key: item[key] for key in TOLD if key in item} for item in failed[:MAX_FAILING_SHOWN]],
             "failing_expectations": len(failed),
             "table_level": [_name(item) for item in table_level[:MAX_FAILING_SHOWN]],
             "on_fail": data.validate_.on_fail,
@@ -199,6 +207,16 @@ def _figures(target: pd.Series, schema: dict[str, Any]) -> dict[str, float]:
     if len(schema["classes"]) == 2:
         return figures | {"positive_rate": float(target.mean())}
     return figures | {"rarest_class_share": float(target.value_counts(normalize=True).min())}
+
+
+def _told(item: dict[str, Any]) -> str:
+    """Say of a failing expectation which column, how many cells, what they should be, and the first rows and values."""
+    should = re.sub(r"^expect_\w*?_to_", "", item["type"]).replace("_", " ")
+    limits = ", ".join(f"{key.removesuffix('_value')} {value}" for key, value in item.get("kwargs", {}).items())
+    rows = ", ".join(f"{row}: {value}" for row, value in zip(item.get("rows", []), item.get("values", []), strict=True))
+    more = ", ..." if item["unexpected"] > len(item.get("rows", [])) else ""
+    found = f" (rows {rows}{more})" if rows else ""
+    return f"{item['column']} of the {item['data']}: {item['unexpected']} should {should} {limits}".rstrip() + found
 
 
 def _name(item: dict[str, Any]) -> str:

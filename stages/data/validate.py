@@ -21,6 +21,9 @@ from great_expectations.core.expectation_validation_result import ExpectationSui
 from great_expectations.data_context.types.base import ProgressBarsConfig
 
 from stages.data.data_docs import write_docs
+from stages.data.profiles import Profile, profile_of, profile_path
+from stages.data.schema_changes import schema_changed
+from stages.data.suite import read_suite
 from stages.errors import DataError
 from stages.files import read_json, read_parquet, write_json, write_parquet
 from stages.params import load_params
@@ -32,6 +35,9 @@ logging.getLogger("great_expectations").setLevel(logging.CRITICAL)
 Spec = dict[str, Any]
 RESULT_FORMAT = {"result_format": "COMPLETE", "return_unexpected_index_query": False}
 COLUMN_KEYS = ("column", "column_A", "column_B")
+REMAKE = "remake it: loopwright expectations suggest --write"
+MAX_ROWS_SHOWN = 5
+LIMITS = ("min_value", "max_value", "mostly", "regex", "type_", "type_list")
 
 
 def run(project: Path) -> None:
@@ -42,9 +48,10 @@ def run(project: Path) -> None:
     specs = load_suite(project, settings.suite)
     quarantine = settings.on_fail == "quarantine"
     report: dict[str, Any] = {"on_fail": settings.on_fail, "suite": settings.suite, "expectations": [], "skipped": []}
-    taken, pages = [], []
+    taken, pages, profiles = [], [], {}
     for name in ("window", "pilot"):
         frame = read_parquet(project / f"data/{name}.parquet")
+        profiles[name] = profile_of(frame, schema)
         checked = Checked(frame, specs, schema, settings.suite, name)
         report["expectations"] += checked.outcomes()
         report["skipped"] = checked.skipped
@@ -56,9 +63,32 @@ def run(project: Path) -> None:
         taken.append(checked.quarantine())
         pages.append((name, checked.result))
         write_parquet(project / f"data/valid_{name}.parquet", frame[~checked.fails] if quarantine else frame)
+    stored = stored_profile(project, settings.suite)
+    changed = schema_changed(profiles["window"], profiles["pilot"], stored, schema, settings)
+    report["schema_changed"] = changed.model_dump()
     write_parquet(project / "data/quarantine.parquet", pd.concat(taken, ignore_index=True))
     write_json(project / "data/validation.json", report)
     write_docs(project / "reports/data_docs", pages)
+
+
+def stored_profile(project: Path, suite: str) -> Profile | None:
+    """Return the profile beside the suite, None when there is none.
+
+    Raises
+    ------
+    DataError
+        If it is no profile.
+    """
+    path = profile_path(suite)
+    try:
+        stored = read_json(project / path)
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise DataError(f"is not JSON: {error}", where=str(path), todo=REMAKE) from None
+    if not isinstance(stored, dict) or not {"rows", "known", "columns"} <= set(stored):
+        raise DataError("is no profile", where=str(path), todo=REMAKE)
+    return stored
 
 
 def load_suite(project: Path, suite: str) -> list[Spec]:
@@ -69,20 +99,7 @@ def load_suite(project: Path, suite: str) -> list[Spec]:
     DataError
         If the file is missing or is not a Great Expectations suite.
     """
-    try:
-        stored = read_json(project / suite)
-    except FileNotFoundError:
-        raise DataError("not found", where=suite, todo="check data.validate.suite") from None
-    except ValueError as error:
-        raise DataError(f"is not JSON: {error}", where=suite, todo="mend that line") from None
-    specs = stored.get("expectations") if isinstance(stored, dict) else None
-    if not isinstance(specs, list) or not all(isinstance(spec, dict) and "type" in spec for spec in specs):
-        raise DataError(
-            "is not a suite",
-            where=suite,
-            expected='{"name": ..., "expectations": [{"type": ..., "kwargs": {...}}]}',
-            todo="mend it, or write it with Great Expectations 1.x",
-        )
+    specs: list[Spec] = read_suite(project, suite)["expectations"]
     _build(specs, suite)
     return specs
 
@@ -167,11 +184,15 @@ class Checked:
             note = "" if plain is None else f"observed {plain}"[:200]
             return self._failed(spec, note) | {"success": bool(result.success)}
         count = int(result.result["unexpected_count"])
+        rows = sorted(result.result["unexpected_index_list"])[:MAX_ROWS_SHOWN] if not result.success else []
+        columns = sorted(_columns(spec) & set(self.frame.columns))
         return self._failed(spec, "") | {
             "level": "row",
             "success": bool(result.success),
             "unexpected": count,
             "share": count / max(1, len(self.frame)),
+            "rows": [int(row) for row in rows],
+            "values": [" and ".join(_cell(self.frame[name].iloc[row]) for name in columns) for row in rows],
         }
 
     def _failed(self, spec: Spec, note: str) -> dict[str, Any]:
@@ -184,6 +205,7 @@ class Checked:
             "unexpected": None,
             "share": None,
             "note": note,
+            "kwargs": {key: value for key, value in spec.get("kwargs", {}).items() if key in LIMITS},
         }
 
 
@@ -204,6 +226,13 @@ def _build(specs: list[Spec], suite: str) -> ExpectationSuite:
                 todo="mend that expectation",
             ) from None
     return built
+
+
+def _cell(value: Any) -> str:
+    """Return a cell as people read it."""
+    if pd.isna(value):
+        return "missing"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def _spec(result: Any) -> Spec:

@@ -134,6 +134,20 @@ class Validate(Section):
         "keep", description="Failing rows: keep them (and let the signal fire) or take them out."
     )
     max_quarantine: Share = Field(0.05, description="Largest share of rows that may be taken out without a person.")
+    max_distance: Share = Field(
+        0.15,
+        description="Two columns are the same but for name or unit when their distributions are no further apart than "
+        "this (Kolmogorov-Smirnov, total variation). The steady columns of the flights stay below 0.06 from month to "
+        "month.",
+    )
+    min_factor: Annotated[float, Field(gt=1)] = Field(
+        1.25,
+        description="A column that grew by less than this factor has not changed its unit; yards to metres are 1.09, "
+        "miles to kilometres 1.61.",
+    )
+    accept_changes: list[str] = Field(
+        default_factory=list, description="Columns whose change of schema a person has accepted."
+    )
 
 
 class Minimum(Section):

@@ -269,6 +269,46 @@ def test_dear_labels_ask_for_fewer_rows_or_more_money(
     assert (decide(relaxed).to, decide(relaxed).patch) == ("planning", proposal)
 
 
+CHANGES: list[dict[str, Any]] = [
+    {"kind": "renamed", "column": "hue", "now": "tone"},
+    {"kind": "added", "column": "cellar"},
+    {"kind": "unit", "column": "size", "part": "window", "since": None, "factor": 1.609344},
+    {"kind": "unit", "column": "weight", "part": "pilot", "since": "2024-02-01", "factor": 0.5},
+    {"kind": "unit", "column": "height", "part": "pilot", "since": None, "factor": 0.3048},
+    {"kind": "dropped", "column": "age"},
+]
+
+
+def changed(changes: list[dict[str, Any]], **source: Any) -> Situation:
+    patch = {"data.source": {"kind": "table", "path": "t.csv", "target": "y", "drop": ["id"], **source}}
+    now = situation("data", fires=("expectations_fail", "labels_too_few"), patch=patch)
+    found = signal("schema_changed", True, changes=changes)
+    return replace(now, signals={**now.signals, "schema_changed": found})
+
+
+def test_a_changed_schema_is_mended_before_anything_else() -> None:
+    move = decide(changed(CHANGES))
+    assert (move.to, move.row) == ("data", "schema_changed")
+    assert move.patch == {
+        "data.source.rename": {"tone": "hue"},
+        "data.source.scale": [
+            {"column": "size", "factor": 0.621371, "since": None},
+            {"column": "weight", "factor": 2.0, "since": "2024-02-01"},
+        ],
+        "data.source.drop": ["id", "cellar"],
+    }
+    check_params(patching.patched(dict(changed([]).values), move.patch))
+
+
+def test_what_the_source_cannot_mend_asks() -> None:
+    move = decide(changed(CHANGES[4:]))
+    assert (move.to, move.row) == (STOP, "schema_unmended")
+    assert move.proposal == {"data.validate.accept_changes": ["age", "height"]}
+    flights = situation("data", fires=("schema_changed",))
+    flights = replace(flights, signals={"schema_changed": signal("schema_changed", True, changes=CHANGES[:1])})
+    assert decide(flights).proposal == {"data.validate.accept_changes": ["hue"]}
+
+
 def test_more_money_than_the_budget_is_never_spent() -> None:
     patch = {"planning.prices": {"row": 0.5, "label": 0.5}, "planning.budgets.money": 30_000.0}
     now = situation("training", fires=("requirements_missed", "overfitting", "curve_falling"), patch=patch)

@@ -15,7 +15,7 @@ from stages.data.cutting import By, cut
 from stages.errors import DataError, ParamsError
 from stages.files import read_json, read_parquet, write_json, write_parquet
 from stages.params import Data, HardSlice
-from stages.signals import read_signals
+from stages.signals import Signal, read_signals
 
 SHARES = st.sampled_from([[0.6, 0.2, 0.2], [0.8, 0.2], [0.05, 0.05, 0.9], [0.25] * 4])
 CODES = st.lists(st.integers(0, 12), min_size=4, max_size=200)
@@ -88,9 +88,9 @@ def project(folder: Path, frame: pd.DataFrame, data: dict[str, Any] | None = Non
     for name in ("valid_window", "valid_pilot"):
         write_parquet(folder / f"data/{name}.parquet", frame)
     count = {"rows": len(frame), "failing": 0, "quarantined": 0}
-    write_json(
-        folder / "data/validation.json", {"window": count, "pilot": count, "expectations": [], "on_fail": "keep"}
-    )
+    changed = Signal(name="schema_changed", fires=False).model_dump()
+    found = {"window": count, "pilot": count, "expectations": [], "on_fail": "keep", "schema_changed": changed}
+    write_json(folder / "data/validation.json", found)
     return folder
 
 

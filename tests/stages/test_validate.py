@@ -9,6 +9,7 @@ import pytest
 
 from stages.data import validate
 from stages.data.profile import profile
+from stages.data.profiles import profile_of
 from stages.data.sources.nycflights13 import Flights
 from stages.data.sources.table import Table
 from stages.data.split import expectations_signal
@@ -34,7 +35,8 @@ def project(folder: Path, frame: pd.DataFrame, *expectations: dict[str, Any], on
     write_json(folder / "params.yaml", {**SPLIT_TEST, "data": {"source": source, "validate": {"on_fail": on_fail}}})
     write_json(folder / "expectations/suite.json", {"name": "test", "expectations": list(expectations)})
     groups = {"x": ["x"], "later": ["later"]}
-    write_json(folder / "data/schema.json", {"feature_groups": groups, "dropped": {}, "features": {"x": "number"}})
+    schema: dict[str, Any] = {"feature_groups": groups, "dropped": {}, "features": {"x": "number"}, "classes": [0, 1]}
+    write_json(folder / "data/schema.json", schema | {"target": "y", "time": None, "group": None, "pilot": {}})
     write_parquet(folder / "data/window.parquet", frame)
     write_parquet(folder / "data/pilot.parquet", frame.head(10).reset_index(drop=True))
     return folder
@@ -74,6 +76,39 @@ def test_rows_are_kept_or_set_apart(tmp_path: Path) -> None:
     assert apart["x"].tolist() == [-5, 70, -5]
     left = read_json(tmp_path / "data/validation.json")
     assert [item for item in left["expectations"] if item["level"] == "table" and not item["success"]] == []
+
+
+def test_failures_name_column_rows_values_and_counts(tmp_path: Path) -> None:
+    frame = table().assign(kind=["a"] * 93 + ["b"] * 7)
+    kinds = expect("column_values_to_be_in_set", column="kind", value_set=["a"])
+    validate.run(project(tmp_path, frame, *SUITE[:2], kinds, expect("table_row_count_to_be_between", min_value=200)))
+    report = read_json(tmp_path / "data/validation.json")
+    found = {(item["column"], item["data"]): item for item in report["expectations"]}
+    assert (found["x", "window"]["rows"], found["x", "window"]["values"]) == ([3], ["-5"])
+    assert (found["kind", "window"]["unexpected"], found["kind", "window"]["rows"]) == (7, [93, 94, 95, 96, 97])
+    signal = expectations_signal(report, load_params(tmp_path).data)
+    assert "kind of the window: 7 should be in set (rows 93: b, 94: b, 95: b, 96: b, 97: b, ...)" in signal.says
+    assert (
+        "x of the pilot: 1 should be between min 0.0 (rows 3: -5); y of the pilot: 1 should not be null" in signal.says
+    )
+    assert "fails expect_table_row_count_to_be_between (observed" in signal.says
+    assert {"rows", "values", "unexpected", "column"} <= set(signal.evidence["failing"][0])
+
+
+def test_the_stored_profile_is_what_the_window_is_held_to(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"x": np.arange(1.0, 801.0), "y": pd.array([0, 1] * 400, dtype="Int64")})
+    project(tmp_path, frame, *SUITE[:1])
+    validate.run(tmp_path)
+    assert "none is stored" in read_json(tmp_path / "data/validation.json")["schema_changed"]["says"]
+    schema = read_json(tmp_path / "data/schema.json")
+    write_json(tmp_path / "expectations/profile.json", profile_of(frame.assign(x=frame["x"] * 1000), schema))
+    validate.run(tmp_path)
+    found = read_json(tmp_path / "data/validation.json")["schema_changed"]
+    assert found["fires"] is True
+    assert "thousands where ones were" in found["says"]
+    (tmp_path / "expectations/profile.json").write_text("[]")
+    with pytest.raises(DataError, match=r"profile\.json: is no profile; remake it: loopwright expectations suggest"):
+        validate.run(tmp_path)
 
 
 @pytest.mark.parametrize("on_fail", ["keep", "quarantine"])

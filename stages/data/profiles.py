@@ -1,0 +1,101 @@
+"""Profiles: what the columns of a window look like, small enough to keep beside the suite and to compare with later."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+Profile = dict[str, Any]
+Floats = npt.NDArray[np.float64]
+
+PROFILE = "profile.json"
+QUANTILES = 100
+LEVELS = (np.arange(QUANTILES) + 0.5) / QUANTILES
+MAX_VALUES = 100
+SLICES = 8
+MIN_SLICE = 30
+EQUAL = 1e-9
+
+
+def profile_of(frame: pd.DataFrame, schema: dict[str, Any]) -> Profile:
+    """Return the profile of a window or pilot.
+
+    Parameters
+    ----------
+    frame : DataFrame, shape (n_rows, n_columns)
+        In the order of time, when there is one.
+    schema : dict
+        The content of ``data/schema.json``.
+
+    Returns
+    -------
+    dict
+        ``rows``; ``known``, every column of the source; ``columns``: feature (and a numeric target) -> its ``kind``,
+        ``missing`` (share), and ``values``: of numbers 100 quantiles, of categories the share of each of the 100 most
+        frequent. Of numbers also ``spread``, see `log_spread`, and ``enough``: whether rows are many enough for it.
+    """
+    kinds = dict(schema["features"])
+    if schema["classes"] is None:
+        kinds[schema["target"]] = "number"
+    known = {name for group in schema["feature_groups"].values() for name in group} | set(schema["dropped"])
+    known |= {schema[role] for role in ("target", "time", "group") if schema[role]}
+    columns = {
+        str(name): _column(pd.Series(frame[name]), kind) for name, kind in kinds.items() if name in frame.columns
+    }
+    return {"rows": len(frame), "known": sorted(known | set(kinds)), "columns": columns}
+
+
+def profile_path(suite: str) -> Path:
+    """Return where the profile that goes with a suite is stored."""
+    return Path(suite).with_name(PROFILE)
+
+
+def log_ratio(old: Floats, new: Floats) -> float | None:
+    """Return the logarithm of the factor between two sets of quantiles, the median over levels; None without one.
+
+    Only levels at which both have the same sign say something of a factor; they must be at least half.
+    """
+    alike = old * new > 0
+    if alike.mean() < 0.5:
+        return None
+    return float(np.median(np.log(new[alike] / old[alike])))
+
+
+def distance(old: Floats, new: Floats) -> float:
+    """Return the Kolmogorov-Smirnov distance of two distributions given by their quantiles, to about 0.01."""
+    at = np.concatenate([old, new])
+    at = at + EQUAL * np.abs(at)  # a value that was multiplied and divided again is the same value
+    below = [np.searchsorted(side, at, "right") / len(side) for side in (old, new)]
+    return float(np.abs(below[0] - below[1]).max())
+
+
+def _column(column: pd.Series[Any], kind: str) -> dict[str, Any]:
+    found: dict[str, Any] = {"kind": kind, "missing": float(column.isna().mean())}
+    if kind == "category":
+        shares = column.dropna().astype("str").value_counts(normalize=True).sort_index(kind="stable")
+        top = shares.sort_values(ascending=False, kind="stable").head(MAX_VALUES)
+        return found | {"values": {str(name): float(share) for name, share in top.items()}}
+    numbers = column.dropna().to_numpy(dtype="float64")
+    whole, enough = _quantiles(numbers), len(numbers) >= SLICES * MIN_SLICE
+    spread = log_spread(numbers, whole) if enough else None
+    return found | {"values": whole.tolist(), "enough": enough, "spread": spread}
+
+
+def log_spread(numbers: Floats, whole: Floats) -> float | None:
+    """Return how much the scale of a column wanders by itself: the deviation of its logarithm over eight slices.
+
+    Slices follow the order of the rows, so that in the order of time they show what a season, a week or a customer does
+    to the scale. None where a slice has no scale, as of a column that is mostly zero.
+    """
+    ratios = [log_ratio(whole, _quantiles(part)) for part in np.array_split(numbers, SLICES)]
+    found = [ratio for ratio in ratios if ratio is not None]
+    return float(np.std(found, ddof=1)) if len(found) == SLICES else None
+
+
+def _quantiles(numbers: Floats) -> Floats:
+    # Of the inverted CDF a quantile is a value that is there, and a factor keeps its rank.
+    return np.quantile(numbers, LEVELS, method="inverted_cdf") if len(numbers) else np.empty(0)

@@ -1,0 +1,109 @@
+"""Does a column of numbers hold the old values times a constant? Then its unit changed."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from stages.data.profiles import distance, log_ratio
+
+# What a value in the first unit is multiplied by to be in the second (NIST SP 811).
+UNITS: tuple[tuple[str, str, float], ...] = (
+    ("miles", "kilometres", 1.609344),
+    ("nautical miles", "kilometres", 1.852),
+    ("feet", "metres", 0.3048),
+    ("inches", "centimetres", 2.54),
+    ("inches", "millimetres", 25.4),
+    ("miles an hour", "metres a second", 0.44704),
+    ("kilometres an hour", "metres a second", 1 / 3.6),
+    ("knots", "metres a second", 0.514444),
+    ("pounds", "kilograms", 0.45359237),
+    ("ounces", "grams", 28.349523),
+    ("gallons (US)", "litres", 3.785412),
+    ("inches of mercury", "hectopascals", 33.86389),
+    ("millimetres of mercury", "kilopascals", 0.1333224),
+    ("pounds per square inch", "kilopascals", 6.894757),
+    ("kilocalories", "kilojoules", 4.184),
+    ("hours", "minutes", 60.0),
+    ("hours", "seconds", 3600.0),
+    ("days", "hours", 24.0),
+    ("days", "minutes", 1440.0),
+    ("weeks", "days", 7.0),
+    ("minutes", "days", 1 / 1440),
+    ("shares", "percents", 100.0),
+    ("thousands", "ones", 1000.0),
+    ("millions", "ones", 1e6),
+    ("tens", "ones", 10.0),
+)
+NAMED_WITHIN = (math.log(1.03), math.log(1.1))
+CERTAIN = 4.0
+SMALLEST_SPREAD = 0.01
+UNNAMED_FACTOR = 3.0
+
+
+def unit_change(old: dict[str, Any], new: dict[str, Any], min_factor: float, max_distance: float) -> dict[str, Any]:
+    """Judge whether a column's values are the old ones times a constant.
+
+    Parameters
+    ----------
+    old, new : dict
+        The column in two profiles, see `stages.data.profiles.profile_of`.
+    min_factor : float
+        A smaller factor (or its inverse) is no change of unit.
+    max_distance : float
+        The largest Kolmogorov-Smirnov distance that may be left once the new values are divided by the factor.
+
+    Returns
+    -------
+    dict
+        ``judged`` is False where rows are too few. A change has ``factor`` (old value x factor = new value), ``low``
+        and ``high``, ``distance`` before and ``left`` after, and ``units`` when the factor is a known one.
+
+    Notes
+    -----
+    The factor's logarithm is the median over 100 quantiles of the logarithm of their ratio. Its interval is four times
+    the spread of the same figure over slices of either side, so a column whose scale wanders needs a larger factor. A
+    mean or a deviation that moves by itself is told apart by the fit: the factor must leave less than half the distance
+    that no change, a shift, and a change of spread about the same median leave. A factor that is no known conversion
+    must be at least 3, as prices and counts do double.
+    """
+    before, after = np.asarray(old["values"]), np.asarray(new["values"])
+    if not (old["enough"] and new["enough"]):
+        return {"judged": False}
+    log = log_ratio(before, after) if None not in (old["spread"], new["spread"]) else None
+    if log is None or before[0] == before[-1]:
+        return {"judged": True}
+    wanders = max(old["spread"], new["spread"], SMALLEST_SPREAD)
+    half = CERTAIN * wanders
+    left, apart = distance(before * math.exp(log), after), distance(before, after)
+    rivals = min(apart, _shifted(before, after), _spread(before, after))
+    units = _units(log, wanders)
+    least = math.log(min_factor if units else max(min_factor, UNNAMED_FACTOR))
+    if abs(log) < least or abs(log) - half < math.log(min_factor) or left > max_distance or left > rivals / 2:
+        return {"judged": True}
+    found = {"factor": math.exp(log), "low": math.exp(log - half), "high": math.exp(log + half)}
+    return {"judged": True, **found, "distance": apart, "left": left, "units": units}
+
+
+def _shifted(before: Any, after: Any) -> float:
+    return distance(before - np.median(before) + np.median(after), after)
+
+
+def _spread(before: Any, after: Any) -> float:
+    middle = np.median(before)
+    wide = [float(np.subtract(*np.quantile(side, [0.75, 0.25]))) for side in (before, after)]
+    return distance(middle + (before - middle) * (wide[1] / wide[0] if wide[0] else 1.0), after)
+
+
+def _units(log: float, wanders: float) -> list[str] | None:
+    """Return the old and the new unit of the known conversion next to a factor, or None when none is near.
+
+    Near is 3%, or what the scale wanders by itself up to 10%.
+    """
+    known = [(abs(log - sign * math.log(factor)), sign, one, two) for one, two, factor in UNITS for sign in (1, -1)]
+    off, sign, one, two = min(known)
+    if off > min(max(wanders, NAMED_WITHIN[0]), NAMED_WITHIN[1]):
+        return None
+    return [one, two] if sign > 0 else [two, one]
