@@ -86,14 +86,24 @@ def _column(column: pd.Series[Any], kind: str) -> dict[str, Any]:
 
 
 def log_spread(numbers: Floats, whole: Floats) -> float | None:
-    """Return how much the scale of a column wanders by itself: the deviation of its logarithm over eight slices.
+    """Return how far the scale of a column may be off by itself, as a deviation of its logarithm.
 
-    Slices follow the order of the rows, so that in the order of time they show what a season, a week or a customer does
-    to the scale. None where a slice has no scale, as of a column that is mostly zero.
+    Over eight slices in the order of the rows, the logarithm of the scale has the variance of drift (season, week,
+    customer) plus that of sampling; over slices of shuffled rows it has that of sampling alone. Drift does not average
+    out, sampling does: the variance returned is drift + sampling / 8. None where a slice has no scale, as of a column
+    that is mostly zero.
     """
+    shuffled = np.random.default_rng(0).permutation(numbers)
+    parts = [_slice_variance(rows, whole) for rows in (numbers, shuffled)]
+    if parts[0] is None or parts[1] is None:
+        return None
+    return float(np.sqrt(max(0.0, parts[0] - parts[1]) + parts[1] / SLICES))
+
+
+def _slice_variance(numbers: Floats, whole: Floats) -> float | None:
     ratios = [log_ratio(whole, _quantiles(part)) for part in np.array_split(numbers, SLICES)]
     found = [ratio for ratio in ratios if ratio is not None]
-    return float(np.std(found, ddof=1)) if len(found) == SLICES else None
+    return float(np.var(found, ddof=1)) if len(found) == SLICES else None
 
 
 def _quantiles(numbers: Floats) -> Floats:
