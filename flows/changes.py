@@ -12,6 +12,7 @@ from flows.situation import Patch, Situation
 
 ROWS, SPARE = "data.collect.rows", 0.1
 # The rows that say that the candidate itself is at fault.
+FIRST_TRIALS = 20
 REJECTING = frozenset({"tests_fail", "pilot_fails", "too_large", "too_large_or_slow"})
 
 
@@ -139,6 +140,15 @@ def other_candidate(situation: Situation) -> Patch:
     untried = _untried(situation)
     between = _use([*used, untried[0]], ladder) if untried else {}
     return simpler_candidate(situation) or larger_candidate(situation) or between
+
+
+def more_trials(situation: Situation) -> Patch:
+    """Search the spaces of the candidates in use on, twice as long, as far as the params allow."""
+    training = situation.params.training
+    trials, most = training.search.trials, training.search.max_trials
+    searched = any(training.candidates[name].search for name in training.use)
+    longer = min(most, 2 * trials or FIRST_TRIALS)
+    return {"training.search.trials": longer} if searched and longer > trials else {}
 
 
 def another_candidate(situation: Situation) -> Patch:

@@ -230,6 +230,15 @@ TABLE: tuple[Transition, ...] = (
         changes.other_candidate,
     ),
     Transition(
+        "search_candidates",
+        "training",
+        "training",
+        ("requirements_missed",),
+        "the ladder is spent, a requirement is missed, and a candidate in use declares a space not searched out",
+        "search on, twice as long (`training.search.trials`)",
+        changes.more_trials,
+    ),
+    Transition(
         "features_too_weak",
         "training",
         "data",

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from stages.context import Context
 from stages.step import main
-from stages.training.estimators import deciding, fit_candidate
+from stages.training.candidates import fit_candidate
+from stages.training.estimators import deciding
 from stages.training.store import save_model
 
 

@@ -19,6 +19,7 @@ from stages.params.data import (
 from stages.params.deployment import BehaviourTest, Deployment, Shift, Slices
 from stages.params.loading import Params, check_params, load_params, read_params, refuse_bare_dates
 from stages.params.planning import Budgets, Combine, Decision, Outcome, Planning, Prices, Progress, Requirement
+from stages.params.search import Search, Span
 from stages.params.training import Bootstrap, Candidate, Diagnosis, LearningCurve, Training
 
 __all__ = [
@@ -48,10 +49,12 @@ __all__ = [
     "PythonSource",
     "Requirement",
     "Scale",
+    "Search",
     "Section",
     "Share",
     "Shift",
     "Slices",
+    "Span",
     "Split",
     "SqlSource",
     "TableSource",

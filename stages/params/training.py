@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from stages.params.base import Section, Share
 from stages.params.checks import Checks
+from stages.params.search import Search, Span
 
 
 class Candidate(Section):
@@ -15,6 +16,12 @@ class Candidate(Section):
 
     estimator: str = Field(description="Import path, e.g. sklearn.linear_model.LogisticRegression.")
     params: dict[str, Any] = Field(default_factory=dict, description="Keyword arguments of its constructor.")
+    search: dict[str, Span] = Field(default_factory=dict, description="Keyword arguments to search, and where.")
+    stop_early: bool = Field(
+        False,
+        description="Stop boosting where later rows (or other groups) are predicted best: the number of iterations is "
+        "chosen on held-out rows, and the candidate is fitted on all rows with it.",
+    )
 
 
 class Bootstrap(Section):
@@ -63,6 +70,7 @@ class Training(Section):
     learning_curve: LearningCurve = Field(default_factory=LearningCurve)
     diagnosis: Diagnosis = Field(default_factory=Diagnosis)
     checks: Checks = Field(default_factory=Checks)
+    search: Search = Field(default_factory=Search)
 
     @model_validator(mode="after")
     def _known(self) -> Training:

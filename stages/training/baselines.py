@@ -43,7 +43,8 @@ def run(project: Path) -> None:
 
 def rule(work: Context, train: pd.DataFrame, other: pd.DataFrame) -> NDArray[np.float64]:
     """Predict by the charter's rule, or by the single best column when it names none."""
-    columns = rule_columns(work.charter["rule"], train, work.schema, work.params.seed)
+    asked = [name for name in work.charter["rule"] if name not in work.schema["dropped"]]
+    columns = rule_columns(asked, train, work.schema, work.params.seed)
     n_classes = work.n_classes if work.task == "classification" else None
     return Rule(columns, n_classes).fit(train, train[work.schema["target"]]).predict(other)
 

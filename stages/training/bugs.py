@@ -11,7 +11,8 @@ from stages.data.blocks import blocks_of
 from stages.data.copies import Hashes, hashed
 from stages.params import Candidate, Checks
 from stages.signals import Signal
-from stages.training.estimators import build, fit, predict
+from stages.training.candidates import fitted
+from stages.training.estimators import predict
 from stages.training.metrics import Array, Scorer, constant_prediction
 from stages.training.predictions import Predict, sound_predictions, steady
 from stages.training.sampling import Sampling, renumbered, some
@@ -51,7 +52,7 @@ def look_for_bugs(
     judged, seen = (some(len(frame), JUDGED_ROWS, sampling.seed) for frame in (valid, train))
     rows, own = valid.iloc[judged], train.iloc[seen]
     part = train.iloc[some(len(train), REFIT_ROWS, sampling.seed)]
-    refitted = fit(build("candidate", candidate, schema, task, sampling.seed), part, schema)
+    refitted = fitted(candidate, part, schema, task, sampling.seed)
     prediction, again = model(rows), predict(refitted, rows, schema)
     blocks, own_blocks = (renumbered(blocks_of(f, schema), at) for f, at in ((valid, judged), (train, seen)))
     target, own_target, every_target = (_target(frame, schema) for frame in (rows, own, train))

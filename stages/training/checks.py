@@ -8,6 +8,7 @@ from stages.context import Context
 from stages.files import write_json
 from stages.step import main
 from stages.training.bugs import look_for_bugs
+from stages.training.candidates import candidate_of
 from stages.training.estimators import predict
 from stages.training.leakage import look_for_leaks
 from stages.training.sampling import Sampling
@@ -19,7 +20,7 @@ def run(project: Path) -> None:
     work = Context(project)
     train, valid, schema, task = work.split("train"), work.split("valid"), work.schema, work.task
     sampling = Sampling.of(work.params.training.bootstrap, work.params.seed)
-    limits, candidate = work.params.training.checks, work.params.training.candidates[work.chosen]
+    limits, candidate = work.params.training.checks, candidate_of(work, work.chosen)
     model = load_model(project / "models" / "model.skops")
     leaks = look_for_leaks(train, valid, schema, task, limits, sampling)
     bugs = look_for_bugs(

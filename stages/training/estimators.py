@@ -18,7 +18,6 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 from threadpoolctl import threadpool_limits
 
-from stages.context import Context
 from stages.errors import ParamsError
 from stages.params import PARAMS_FILE, WEIGHT, Candidate
 
@@ -57,7 +56,30 @@ def check_candidates(candidates: dict[str, Candidate], task: str) -> None:
         Naming the candidate, and what is wrong with it.
     """
     for name, candidate in candidates.items():
-        _estimator(name, candidate, task, seed=0)
+        model, where = _estimator(name, candidate, task, seed=0), f"{PARAMS_FILE}: training.candidates.{name}"
+        known = model.get_params(deep=False)
+        for key, span in candidate.search.items():
+            if key not in known:
+                raise ParamsError(
+                    f"{candidate.estimator} has no parameter {key!r}",
+                    where=f"{where}.search",
+                    expected="some of " + ", ".join(known),
+                    todo="correct it",
+                )
+            for end in span.ends:
+                _estimator(name, with_params(candidate, {key: end}), task, seed=0)
+        if candidate.stop_early and not hasattr(model, "staged_predict"):
+            raise ParamsError(
+                f"{candidate.estimator} does not predict after each iteration, so it cannot be stopped early",
+                where=f"{where}.stop_early",
+                expected="an estimator with staged_predict, such as HistGradientBoosting",
+                todo="take stop_early out",
+            )
+
+
+def with_params(candidate: Candidate, params: dict[str, Any]) -> Candidate:
+    """Return a candidate with some parameters replaced."""
+    return candidate.model_copy(update={"params": {**candidate.params, **params}})
 
 
 def features_of(frame: pd.DataFrame, schema: Schema) -> pd.DataFrame:
@@ -89,17 +111,6 @@ def fit(pipeline: Pipeline, frame: pd.DataFrame, schema: Schema) -> Pipeline:
     empty = [name for name in _names(schema, "number") if rows[name].isna().all()]
     with threadpool_limits(limits=1):
         return pipeline.fit(rows.assign(**dict.fromkeys(empty, 0.0)), target, **extra)
-
-
-def build_candidate(work: Context, name: str) -> Pipeline:
-    """Return the unfitted pipeline of a candidate of the ladder."""
-    candidate = work.params.training.candidates[name]
-    return build(name, candidate, work.schema, work.task, work.params.seed)
-
-
-def fit_candidate(work: Context, name: str, frame: pd.DataFrame) -> Pipeline:
-    """Build a candidate of the ladder and fit it on some rows."""
-    return fit(build_candidate(work, name), frame, work.schema)
 
 
 def deciding(pipeline: Pipeline, threshold: float, frame: pd.DataFrame, schema: Schema) -> FixedThresholdClassifier:

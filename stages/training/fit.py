@@ -11,7 +11,7 @@ from stages.errors import ParamsError
 from stages.files import write_json, write_text
 from stages.params import PARAMS_FILE
 from stages.step import main
-from stages.training.estimators import fit_candidate
+from stages.training.candidates import fit_candidate
 from stages.training.frontier_picture import draw
 from stages.training.judging import Judge
 from stages.training.selection import Scores, frontier, missed, select

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from stages.data.blocks import Blocks, blocks_of
@@ -16,7 +15,6 @@ from stages.planning.rule import Rule
 from stages.training.estimators import LINEAR, build, features_of, fit, predict
 from stages.training.findings import wilson
 from stages.training.metrics import (
-    MIN_BLOCKS,
     Array,
     Figure,
     constant_prediction,
@@ -25,13 +23,12 @@ from stages.training.metrics import (
     resampled,
     row_losses,
 )
-from stages.training.sampling import Sampling, renumbered, some
+from stages.training.sampling import Folds, Sampling, folds, renumbered, some
 
 Schema = dict[str, Any]
-Folds = list[tuple[np.ndarray, np.ndarray]]
 
 MIN_ROWS, MAX_ROWS, MAX_CELLS = 50, 6000, 200_000
-FOLDS, FEW = 3, 5
+FEW = 5
 LEAVES, LEAF_ROWS = 64, 5
 COPY = 0.95  # a feature that alone saves this share of the constant's loss is a copy, and hides other copies
 YEAR, MOSTLY = 366, 0.95
@@ -78,14 +75,14 @@ def features_alone(
     if len(part) < MIN_ROWS or len(schema["features"]) < 2:
         return []
     target = part[schema["target"]].to_numpy(dtype="float64")
-    folds = _folds(target, task, part_blocks, sampling.seed)
-    if not folds:
+    parts = folds(target, task, part_blocks, sampling.seed)
+    if not parts:
         return []
     n_classes = len(schema["classes"] or [0])
     constant = row_losses(task, target, repeat(constant_prediction(task, target, n_classes), len(target))).mean()
     values = features_of(part, schema)
     losses = {
-        name: _losses_alone(values[name], kind, target, task, n_classes, folds)
+        name: _losses_alone(values[name], kind, target, task, n_classes, parts)
         for name, kind in schema["features"].items()
     }
     saved = {name: 1 - loss.mean() / constant for name, loss in losses.items()}
@@ -95,7 +92,7 @@ def features_alone(
         others = [o for o in schema["features"] if o != name and o not in leaks and saved[o] < COPY]
         if len(others) < FEW and saved[name] < COPY:
             continue
-        together = _losses_together(part, others, schema, task, constant, folds, sampling.seed)
+        together = _losses_together(part, others, schema, task, constant, parts, sampling.seed)
         gain = _gain(losses[name], together, part_blocks, sampling)
         beyond = gain["low"] is not None and gain["low"] > limit
         leaks |= {name} if beyond else set()
@@ -173,9 +170,9 @@ def _ahead(values: Array, own: pd.Series[Any]) -> Array | None:
     return None
 
 
-def _losses_alone(values: pd.Series[Any], kind: str, target: Array, task: str, n_classes: int, folds: Folds) -> Array:
+def _losses_alone(values: pd.Series[Any], kind: str, target: Array, task: str, n_classes: int, parts: Folds) -> Array:
     made = np.zeros((len(target), n_classes)) if task == "classification" else np.zeros(len(target))
-    for fitted, held in folds:
+    for fitted, held in parts:
         if kind == "category":
             rule = Rule(["it"], n_classes if task == "classification" else None)
             frames = [pd.DataFrame({"it": values.iloc[rows].to_numpy()}) for rows in (fitted, held)]
@@ -200,7 +197,7 @@ def _tree(x: Array, target: Array, task: str, n_classes: int, fitted: np.ndarray
 
 
 def _losses_together(
-    part: pd.DataFrame, names: list[str], schema: Schema, task: str, constant: float, folds: Folds, seed: int
+    part: pd.DataFrame, names: list[str], schema: Schema, task: str, constant: float, parts: Folds, seed: int
 ) -> Array:
     """Return each row's loss under the better of two models on the named features, and of the constant."""
     target = part[schema["target"]].to_numpy(dtype="float64")
@@ -215,7 +212,7 @@ def _losses_together(
     even = part.assign(**{WEIGHT: 1.0})
     for candidate in (boosted, LINEAR[task]):
         made = np.zeros((len(target), n_classes)) if task == "classification" else np.zeros(len(target))
-        for fitted, held in folds:
+        for fitted, held in parts:
             model = fit(build("others", candidate, narrow, task, seed), even.iloc[fitted], narrow)
             made[held] = predict(model, even.iloc[held], narrow)
         losses = row_losses(task, target, made)
@@ -230,13 +227,3 @@ def _gain(alone: Array, together: Array, blocks: Blocks | None, sampling: Sampli
     with np.errstate(divide="ignore", invalid="ignore"):
         draws = resampled(share, len(alone), blocks, n=sampling.n, seed=sampling.seed)
         return figure(share(np.ones(len(alone)))[0], draws[:, 0], sampling.level)
-
-
-def _folds(target: Array, task: str, blocks: Blocks | None, seed: int) -> Folds:
-    """Return folds that keep blocks whole, and classes in their shares where rows are rows; none if it cannot be."""
-    rows = np.arange(len(target))
-    if blocks is not None:
-        return list(GroupKFold(FOLDS).split(rows, groups=blocks)) if blocks.max() + 1 >= MIN_BLOCKS else []
-    if task == "classification" and np.bincount(target.astype(int)).max() >= FOLDS:
-        return list(StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(rows, target))
-    return list(KFold(FOLDS, shuffle=True, random_state=seed).split(rows))

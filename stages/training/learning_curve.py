@@ -15,10 +15,12 @@ from stages.files import read_json, write_json, write_text
 from stages.metric_names import LOSS, OFFLINE
 from stages.params import Requirement
 from stages.step import main
-from stages.training.estimators import fit_candidate, predict
+from stages.training.candidates import fit_candidate
+from stages.training.estimators import predict
 from stages.training.extrapolation import PowerLaw, error_of, fit_power_law, noisy, reach, training_noise
 from stages.training.intervals import block_draws, units, widening
 from stages.training.metrics import Array, Figure, Scorer, constant_prediction, figure, resampled
+from stages.training.sampling import random_order
 from stages.training.store import load_model
 
 LAST_DRAWS, DRAWS = 3, 2  # of the last part before all rows, which the gain is measured from; of the smaller ones
@@ -139,13 +141,6 @@ def doubling_gain(
     judged = (gains - value) * (widening(enough, level) if enough else np.nan)
     drawn_parts = (parts - parts.mean()) / max(1, len(before) - 1) ** 0.5
     return figure(float(value), (value + judged[:, None] + drawn_parts).ravel(), level)
-
-
-def random_order(rows: int, blocks: Blocks | None, seed: int) -> NDArray[np.intp]:
-    """Return the rows in random order, those of a block together."""
-    blocks = np.arange(rows) if blocks is None else blocks
-    place = np.random.default_rng(seed).permutation(int(blocks.max()) + 1)
-    return np.asarray(np.argsort(place[blocks], kind="stable"))
 
 
 def _missed(work: Context) -> dict[str, Requirement]:

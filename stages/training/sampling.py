@@ -6,9 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold
 
 from stages.data.blocks import Blocks
 from stages.params import Bootstrap
+from stages.training.metrics import MIN_BLOCKS, Array
+
+Folds = list[tuple[NDArray[np.intp], NDArray[np.intp]]]
+FOLDS = 3
 
 
 @dataclass(frozen=True)
@@ -35,3 +40,20 @@ def some(rows: int, most: int, seed: int) -> NDArray[np.intp]:
 def renumbered(blocks: Blocks | None, rows: NDArray[np.intp]) -> Blocks | None:
     """Return the blocks of some rows, numbered from 0 without gaps."""
     return None if blocks is None else np.unique(blocks[rows], return_inverse=True)[1].astype(np.intp)
+
+
+def random_order(rows: int, blocks: Blocks | None, seed: int) -> NDArray[np.intp]:
+    """Return the rows in random order, those of a block together."""
+    blocks = np.arange(rows) if blocks is None else blocks
+    place = np.random.default_rng(seed).permutation(int(blocks.max()) + 1)
+    return np.asarray(np.argsort(place[blocks], kind="stable"))
+
+
+def folds(target: Array, task: str, blocks: Blocks | None, seed: int) -> Folds:
+    """Return folds that keep blocks whole, and classes in their shares where rows are rows; none if it cannot be."""
+    rows = np.arange(len(target))
+    if blocks is not None:
+        return list(GroupKFold(FOLDS).split(rows, groups=blocks)) if blocks.max() + 1 >= MIN_BLOCKS else []
+    if task == "classification" and np.bincount(target.astype(int)).max() >= FOLDS:
+        return list(StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(rows, target))
+    return list(KFold(FOLDS, shuffle=True, random_state=seed).split(rows))

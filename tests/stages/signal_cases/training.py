@@ -40,7 +40,7 @@ def drawn(name: str, rows: int, seed: int) -> tuple[pd.DataFrame, dict[str, Any]
     frame = source.iloc[random.permutation(max(rows, len(source)))[:rows] % len(source)].reset_index(drop=True)
     features = [str(column) for column in source if column not in ("target", WEIGHT)]
     if rows > len(source):
-        frame[features] += 0.05 * source[features].std() * random.normal(size=(rows, len(features)))
+        frame[features] += 0.05 * source[features].std().to_numpy() * random.normal(size=(rows, len(features)))
     classes = None if name == "diabetes" else sorted(source["target"].unique().tolist())
     schema = {"features": dict.fromkeys(features, "number"), "classes": classes, "target": "target"}
     return frame, schema | {"time": None, "group": None}, random
