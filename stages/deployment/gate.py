@@ -11,8 +11,11 @@ from stages.files import read_json, write_json
 from stages.metric_names import LOSS_LIKE
 from stages.params import Requirement
 from stages.requirements import bound_words, serving_missed, shortfall, surely, worst
+from stages.shift.verdicts import concept_shift, covariate_shift, label_shift, shift
 from stages.signals import Signal, write_signals
 from stages.step import main
+
+SHIFT = (shift, covariate_shift, label_shift, concept_shift)
 
 
 def run(project: Path) -> None:
@@ -34,7 +37,7 @@ def run(project: Path) -> None:
             rows=piloted["rows"],
             evidence=_ways(work, chosen),
         ),
-        shift(piloted, work),
+        *(judge(piloted["shift"], work.params.deployment.shift) for judge in SHIFT),
         hard_slices(read_json(release / "slices.json"), work.params.deployment.slices.max_excess),
     ]
     worth = outcome_signals(measured, work, met=not signals[2].fires)
@@ -148,33 +151,6 @@ def pilot_fails(
             "worse_than_constant": worse,
             **(evidence or {}),
         },
-    )
-
-
-def shift(found: dict[str, Any], work: Context) -> Signal:
-    """Fire when the pilot's rows can be told from the window's, or the target's mean moved, beyond the limits.
-
-    Value and interval are those of the target's change when that fires, else of the classifier's ROC AUC.
-    """
-    limits = work.params.deployment.shift
-    auc, rate = found["two_sample_auc"], found["rate_change"]
-    features = ", ".join(f"{item['feature']} {item['distance']:.2f}" for item in found["features"][:3])
-    told = "unknown, for too few blocks of rows" if auc["value"] is None else f"{auc['value']:.3f}"
-    says = (
-        f"a classifier tells pilot from window rows with ROC AUC {told}; "
-        f"the target's mean moved by {rate['value']:+.2f} sd; moved most: {features}"
-    )
-    evidence = {"two_sample_auc": auc, "rate_change": rate, "features": found["features"]}
-    limit = limits.max_rate_change
-    if surely(rate, "above", limit) or surely(rate, "below", -limit):
-        sizes = sorted(abs(rate[end]) for end in ("low", "high"))
-        figure, threshold, unit = (abs(rate["value"]), *sizes), limit, "sd of the target"
-    elif auc["low"] is None:
-        return Signal(name="shift", threshold=limits.max_auc, says=says, evidence=evidence)
-    else:
-        figure, threshold, unit = (auc["value"], auc["low"], auc["high"]), limits.max_auc, "ROC AUC"
-    return Signal.measured(
-        "shift", *figure, threshold=threshold, direction="above", unit=unit, says=says, evidence=evidence
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from stages.context import Context
 from stages.deployment import outcome
-from stages.deployment.shift import rate_change, shifted_features, two_sample_auc
+from stages.deployment.shift import measured as measured_shift
 from stages.files import write_json
 from stages.metric_names import LOSS
 from stages.planning.outcome import outcome_of
@@ -55,15 +55,8 @@ def run(project: Path) -> None:
             seed=work.params.seed,
         )
     write_json(project / "metrics" / "pilot.json", {**measured, "better_than_constant": better})
-    write_json(
-        project / "release" / "pilot.json",
-        {
-            "rows": len(pilot),
-            "two_sample_auc": two_sample_auc(work, learned, pilot),
-            "rate_change": rate_change(work, learned, pilot),
-            "features": shifted_features(work, learned, pilot),
-        },
-    )
+    shift = measured_shift(work, pilot)
+    write_json(project / "release" / "pilot.json", {"rows": len(pilot), "shift": shift})
 
 
 if __name__ == "__main__":

@@ -40,15 +40,33 @@ class Slices(Section):
 
 
 class Shift(Section):
-    """Does the pilot look like the training data."""
+    """Does the pilot look like the training data, and what does it cost when it does not."""
 
+    max_drop: Annotated[float, Field(ge=0)] = Field(
+        0.02,
+        description="Largest rise of the model's loss, as a share of the best constant's, that is no harm: half of "
+        "what `slices.max_excess` allows a single slice.",
+    )
     max_auc: Annotated[float, Field(ge=0.5, le=1)] = Field(
         0.64,
         description="Largest ROC AUC of a classifier that tells pilot rows from the window's; 0.64 is Cohen's "
         "d = 0.5, a medium effect (Ruscio 2008).",
     )
+    max_distance: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.2,
+        description="Largest distance of a feature's distributions (Kolmogorov-Smirnov, total variation), or change of "
+        "its missing share; 0.2 is the distance of two normals 0.5 standard deviations apart, a medium effect.",
+    )
+    alpha: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.05, description="False discovery rate over the features (Benjamini & Hochberg 1995)."
+    )
     max_rate_change: Annotated[float, Field(ge=0)] = Field(
-        0.2, description="Largest change of the target's mean, in its standard deviations."
+        0.2, description="Largest change of the target's mean, in its standard deviations; a small effect (Cohen 1988)."
+    )
+    max_concept: Annotated[float, Field(ge=0)] = Field(
+        0.1,
+        description="Largest change of the outcome at equal inputs, in the target's standard deviations; half of a "
+        "small effect, as what is measured is a lower bound (about half of it on 3,000 rows).",
     )
 
 
