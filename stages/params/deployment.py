@@ -44,8 +44,8 @@ class Shift(Section):
 
     max_drop: Annotated[float, Field(ge=0)] = Field(
         0.02,
-        description="Largest rise of the model's loss, as a share of the best constant's, that is no harm: a choice, a little "
-        "below half of what `slices.max_excess` allows a single slice.",
+        description="Largest rise of the model's loss, as a share of the best constant's, that is no harm. A choice: "
+        "less than half of what `slices.max_excess` allows a single slice.",
     )
     max_auc: Annotated[float, Field(ge=0.5, le=1)] = Field(
         0.64,
