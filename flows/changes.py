@@ -173,6 +173,24 @@ def better_features(situation: Situation) -> Patch:
     return {"data.collect.features": [*situation.params.data.collect.features, unused[0]]} if unused else {}
 
 
+def relabel(situation: Situation) -> Patch:
+    """Ask again about as many of the most suspect rows as are likely wrong, and as the budgets allow.
+
+    Nothing where the noise was found irreducible, or no key tells which row is meant.
+    """
+    evidence, labels = situation.signals["label_noise"].evidence, situation.params.data.labels
+    planning = situation.params.planning
+    if evidence.get("irreducible"):
+        return {}
+    count = min(evidence.get("suspects") or 0, evidence.get("askable") or 0, labels.relabel - labels.queued)
+    money, price = planning.budgets.money, planning.prices.label
+    if money is not None and price:
+        rows = (situation.evidence("rows") or 0) + (situation.evidence("pilot_rows") or 0)
+        spent = rows * (planning.prices.row + price) + labels.queued * price
+        count = min(count, math.floor((money - spent) / price))
+    return {"data.labels.queued": labels.queued + count} if count > 0 else {}
+
+
 def weigh_hard_slices(situation: Situation) -> Patch:
     """Give the rows of hard slices not weighed yet twice the weight."""
     known = [{"column": s.column, "value": s.value, "weight": s.weight} for s in situation.params.data.hard_slices]
@@ -196,13 +214,17 @@ def relax_missed(situation: Situation) -> Patch:
 
 def choose_by_outcome(situation: Situation) -> Patch:
     """Let the outcome itself choose among the candidates."""
-    return {"planning.combine.by": "outcome"}
+    return {"planning.combine.by": "outcome"} if situation.params.planning.outcome else {}
 
 
 def accept_outcome(situation: Situation) -> Patch:
     """Ask for no more of the outcome than was reached, rounded to the easier side."""
     reached = situation.signals["outcome_low"].value
-    return {} if reached is None else {"planning.outcome.at_least": _easier(reached, "at_least")}
+    return (
+        {}
+        if reached is None or not situation.params.planning.outcome
+        else {"planning.outcome.at_least": _easier(reached, "at_least")}
+    )
 
 
 def _easier(value: float, side: str) -> float:

@@ -81,6 +81,20 @@ def parser() -> argparse.ArgumentParser:
     suggest.add_argument("-C", "--project", type=Path, default=Path(), metavar="DIR", help="the project (default: .)")
     suggest.add_argument("--write", action="store_true", help="write the suite and the profile beside it")
 
+    label = commands.add_parser("label", help="Labels by people: export what is asked, import answers", epilog=EPILOG)
+    both = label.add_subparsers(dest="what", metavar="export|import", required=True)
+    out = both.add_parser("export", help="write the rows that wait for a label", epilog=EPILOG)
+    out.add_argument("--format", choices=["csv", "labelstudio"], default="csv", help="default: csv")
+    out.add_argument("--out", type=Path, metavar="FILE", help="default: print")
+    out.add_argument("-n", type=int, metavar="N", help="at most so many, the most suspect first")
+    into = both.add_parser("import", help="take answers in: CSV, or Label Studio's JSON export", epilog=EPILOG)
+    into.add_argument("file", type=Path, metavar="FILE")
+    into.add_argument(
+        "--by", metavar="NAME", help="who labelled, where the file does not say (default: Git's user.name)"
+    )
+    for command in (out, into):
+        command.add_argument("-C", "--project", type=Path, default=Path(), metavar="DIR", help="default: .")
+
     init = commands.add_parser("init", help="Make a project around a table of your own", epilog=EPILOG)
     init.add_argument("dir", type=Path, metavar="DIR", help="folder to make")
     init.add_argument("--data", type=Path, required=True, metavar="PATH", help="CSV or Parquet file, or a folder")
@@ -184,6 +198,16 @@ def _expectations(args: argparse.Namespace, project: Path) -> int:
     return OK
 
 
+def _label(args: argparse.Namespace, project: Path) -> int:
+    from flows.labelling import export, take
+
+    if args.what == "export":
+        export(project, form=args.format, out=args.out, count=args.n)
+    else:
+        take(project, args.file, by=args.by)
+    return OK
+
+
 COMMANDS = {
     "run": _run,
     "status": _status,
@@ -194,6 +218,7 @@ COMMANDS = {
     "back": _back,
     "init": _init,
     "expectations": _expectations,
+    "label": _label,
 }
 
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from flows.patching import changes_anything
 from flows.situation import Patch, Situation
-from flows.transitions import ANY, BOUNDS, BY_NAME, RELEASED, STAGES, STOP, TABLE, Transition
+from flows.transitions import ANY, BOUNDS, BY_NAME, RELEASED, STAGES, STOP, TABLE, WAITING, Transition
 from stages.signals import Signal
 
 FORWARD = "gate_passed"
@@ -35,7 +35,7 @@ class Move(BaseModel):
     @property
     def ends(self) -> bool:
         """Whether the run ends here."""
-        return self.to in (STOP, RELEASED)
+        return self.to in (STOP, WAITING, RELEASED)
 
 
 def decide(situation: Situation) -> Move:
@@ -83,7 +83,7 @@ def gate_open(situation: Situation) -> bool:
         case "planning":
             return not (situation.fires("rule_suffices") and situation.params.planning.if_rule_suffices == "stop")
         case "data":
-            closing = ("schema_changed", "expectations_fail", "labels_too_few", "label_cost")
+            closing = ("schema_changed", "expectations_fail", "labels_pending", "labels_too_few", "label_cost")
             return not any(situation.fires(name) for name in closing)
         case "training":
             held = _passes(situation, "requirements_missed") and not situation.fires("serving_missed")
@@ -139,8 +139,8 @@ def _last_improvement(distances: list[float], min_gain: float) -> int:
 
 def _try(row: Transition, situation: Situation, taken: int) -> tuple[Move | None, str]:
     reason = f"{row.when}: {_says(row, situation)}"
-    if row.to == STOP:
-        return Move(to=STOP, row=row.name, reason=reason), ""
+    if row.to in (STOP, WAITING):
+        return Move(to=row.to, row=row.name, reason=reason), ""
     patch = row.change(situation)
     if row.asks and situation.params.planning.unattended == "stop":
         text = _with_missing(reason + "; planning decides, and nobody is there", situation)

@@ -9,11 +9,15 @@ from typing import Any
 
 from flows import patching
 from flows.decide import FORWARD
+from flows.labelling import answers_counted
 from flows.record import Iteration
 from flows.situation import Past, Situation, distance_of
-from flows.transitions import RELEASED, STAGES
+from flows.transitions import RELEASED, STAGES, WAITING
+from stages.data.labels.log import read_answers
 from stages.params import check_params, read_params
 from stages.signals import Signal
+
+CURSOR = "data.labels.answers"
 
 
 @dataclass(frozen=True)
@@ -46,11 +50,18 @@ def take_up(project: Path, record: list[Iteration]) -> Entry | Ended:
 
     The last line of the record is the truth: its move names the next stage, and the hashes of ``params.yaml`` before
     and after its patch tell whether the patch still has to be applied. Any other hash is a person's edit, which starts
-    a new run at planning; DVC makes what did not change free.
+    a new run at planning; DVC makes what did not change free. Labels that came in since are a change of the number of
+    answers that count, with which a run that waits goes on, and one that ended begins again, at data.
     """
     if not record:
+        came = len(read_answers(project))
+        if came:
+            patching.apply(project, {CURSOR: came})
         return Entry(new_run(), 1, STAGES[0], "first run of this project", by="person")
     last = record[-1]
+    arrived = _arrived(project, last)
+    if arrived is not None:
+        return arrived
     move, now = last.move, patching.params_hash(project)
     if move["to"] not in STAGES and now == last.params_after:
         return Ended(last)
@@ -62,6 +73,23 @@ def take_up(project: Path, record: list[Iteration]) -> Entry | Ended:
             last.run, last.iteration + 1, move["to"], move["reason"], move["row"], move["patch"], _by(move["row"])
         )
     return Entry(new_run(), last.iteration + 1, STAGES[0], _edited(project, record, now), "edited", by="person")
+
+
+def _arrived(project: Path, last: Iteration) -> Entry | None:
+    """Return the entry with labels that came in since a run waited or ended, None when there are none."""
+    if last.move["to"] in STAGES:
+        return None
+    counted = answers_counted(last)
+    if counted is None:
+        counted = check_params(read_params(project)).data.labels.answers
+    came = len(read_answers(project))
+    if came <= counted or patching.params_hash(project, {CURSOR: counted}) != last.params_after:
+        return None
+    patch = {CURSOR: came}
+    patching.apply(project, patch)
+    run = last.run if last.move["to"] == WAITING else new_run()
+    because = f"{came - counted} labels came in"
+    return Entry(run, last.iteration + 1, "data", because, "labels_arrived", patch, by="person")
 
 
 def past_of(record: list[Iteration], run: str) -> tuple[Past, ...]:

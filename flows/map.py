@@ -9,9 +9,9 @@ from html import escape
 
 from flows.decide import FORWARD
 from flows.record import Iteration
-from flows.transitions import RELEASED, STAGES, STOP
+from flows.transitions import RELEASED, STAGES, STOP, WAITING
 
-END = {RELEASED: "released", STOP: "stopped"}
+END = {RELEASED: "released", STOP: "stopped", WAITING: "waiting"}
 BOX_WIDTH, BOX_HEIGHT, GAP, MARGIN, TOP, LANE = 150, 56, 70, 30, 60, 36
 INK, FAINT, FORTH, BACK, BACK_INK = "#1f2933", "#52606d", "#334e68", "#c05621", "#7b341e"
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedSeq
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from stages.errors import ParamsError
 from stages.files import write_text
@@ -84,7 +85,8 @@ def _set(values: Any, key: str, value: Any) -> None:
     if isinstance(old, CommentedSeq) and isinstance(value, list):
         _replace_items(old, value)
     else:
-        values[last] = deepcopy(value)
+        # Without quotes, a text with a colon inside {...} is written in a way that YAML's own readers refuse.
+        values[last] = DoubleQuotedScalarString(value) if isinstance(value, str) and ":" in value else deepcopy(value)
 
 
 def _replace_items(old: CommentedSeq, new: list[Any]) -> None:

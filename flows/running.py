@@ -16,11 +16,15 @@ from flows.record import Iteration
 from flows.server import PrefectServer
 from flows.session import Session, check_files, open_session
 from flows.show import Show
-from flows.transitions import RELEASED, STAGES
+from flows.transitions import RELEASED, STAGES, WAITING
 from stages.errors import ParamsError, ProjectError
 from stages.params import check_params, read_params
 from stages.planning.charter import check_plan
 from stages.signals import Signal
+
+HOW_TO_LABEL = (
+    "next: loopwright label export --out FILE; fill in the labels; loopwright label import FILE; loopwright run"
+)
 
 
 def run(project: Path, *, quiet: bool = False, allow_dirty: bool = False, again: bool = False) -> Iteration:
@@ -38,7 +42,10 @@ def run(project: Path, *, quiet: bool = False, allow_dirty: bool = False, again:
             changed = _changed(session) if not again else ["--again"]
             if not changed:
                 show.note(f"nothing changed since iteration {last.iteration}, which {_ended(last)}")
-                show.note("next: loopwright back STAGE --because TEXT --set KEY=VALUE, or edit params.yaml")
+                if last.move["to"] == WAITING:
+                    show.note(HOW_TO_LABEL)
+                else:
+                    show.note("next: loopwright back STAGE --because TEXT --set KEY=VALUE, or edit params.yaml")
                 return last
             reason = (
                 "asked to run again" if again else f"changed since iteration {last.iteration}: {', '.join(changed)}"
@@ -201,6 +208,9 @@ def _tell_end(last: Iteration, show: Show) -> None:
     if last.move["to"] == RELEASED:
         show.note("the model: releases/current.json; to keep its params: git add params.yaml dvc.lock && git commit")
         show.note(f"next: loopwright history; loopwright why {last.iteration}")
+        return
+    if last.move["to"] == WAITING:
+        show.note(HOW_TO_LABEL)
         return
     proposed = " ".join(f"--set {shlex.quote(f'{key}={value}')}" for key, value in last.move["proposal"].items())
     way = f"planning --because TEXT {proposed}" if proposed else "STAGE --because TEXT --set KEY=VALUE"

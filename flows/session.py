@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from flows import entry as entries
-from flows import patching, pipeline, record, snapshots
+from flows import labelling, patching, pipeline, record, snapshots
 from flows.decide import Move, decide
 from flows.engine import Engine, StepResult
 from flows.entry import Ended, Entry
@@ -97,6 +97,8 @@ class Session:
         signals = list(read_signals(self.project / "signals" / f"{entry.stage}.json").values())
         now = entries.situation(self.project, entry.stage, signals, lines, entry.run, worked.seconds)
         move = decide(now)
+        if move.row == labelling.ASKS_AGAIN:
+            labelling.enqueue(self.project, now.params.data.labels, move.patch, entry.number)
         if move.to == RELEASED:
             publish(self.project, iteration=entry.number)
         return self._record(entry, worked, signals, move)

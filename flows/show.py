@@ -75,7 +75,7 @@ class Show:
         for signal in item.signals:
             self._say(MARKS[signal["fires"]], f"{escape(signal['name'])}: {escape(signal['says'])}")
         move = item.move
-        color = {"released": "green", "stopped": "yellow"}.get(str(move["to"]), "cyan")
+        color = {"released": "green", "stopped": "yellow", "waiting": "yellow"}.get(str(move["to"]), "cyan")
         where = f"[{color}]{move['to']}[/] [{color} dim]({move['row']})[/]"
         self._say(f"[{color}]→[/]", f"{where} {escape(str(move['reason']))}")
         for word, patch in (("changes", move["patch"]), ("proposes", move["proposal"])):

@@ -17,7 +17,9 @@ from stages.errors import ProjectError
 from stages.files import replacing
 
 # What makes an iteration, besides the outputs that dvc.lock names. Params last: they tell whether a restore is whole.
-KEPT = ("dvc.yaml", "dvc.lock", "expectations", "*.dvc", "params.yaml")
+KEPT = ("dvc.yaml", "dvc.lock", "expectations", "labels", "*.dvc", "params.yaml")
+# Answers of people are only ever added to: params say how many of them an iteration knew.
+NEVER_RESTORED = ("labels/answers.jsonl",)
 
 
 def save(project: Path, name: str, message: str) -> str:
@@ -50,7 +52,7 @@ def restore_files(project: Path, name: str) -> None:
         raise ProjectError(f"no experiment {name!r} in Git", where="refs/exps", todo="dvc exp list --all-commits")
     prefix = git(project, "rev-parse", "--show-prefix")
     names = git(project, "ls-tree", "-r", "--name-only", found[0]).splitlines()
-    kept = [path for path in names if _is_kept(path)]
+    kept = [path for path in names if _is_kept(path) and path not in NEVER_RESTORED]
     for path in sorted(kept, key=lambda path: path == "params.yaml"):
         content = subprocess.run(
             ["git", "show", f"{found[0]}:{prefix}{path}"], cwd=project, capture_output=True, check=True
@@ -111,4 +113,4 @@ def _present(project: Path) -> Sequence[str]:
 
 
 def _is_kept(path: str) -> bool:
-    return path in KEPT or path.startswith("expectations/") or path.endswith(".dvc")
+    return path in KEPT or path.startswith(("expectations/", "labels/")) or path.endswith(".dvc")

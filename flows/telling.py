@@ -10,14 +10,16 @@ from rich.markup import escape
 from rich.table import Table
 
 from flows import record
+from flows.labelling import answers_counted
 from flows.lock import owner
 from flows.map import svg_map, text_map
 from flows.patching import params_hash
 from flows.record import Iteration
-from flows.running import find
+from flows.running import HOW_TO_LABEL, find
 from flows.show import history_table, print_signals
-from flows.transitions import BY_NAME, STAGES
+from flows.transitions import BY_NAME, STAGES, WAITING
 from flows.words import beside_line, metric_line, patch_line
+from stages.data.labels.log import read_answers
 from stages.deployment.release import current
 from stages.errors import ProjectError
 from stages.files import write_text
@@ -63,6 +65,9 @@ def tell_status(project: Path, *, as_json: bool = False) -> None:
         console.print("released: nothing yet")
     if to in STAGES and not pid:
         console.print("next: loopwright run")
+    if to == WAITING and not pid:
+        came = len(read_answers(project)) - (answers_counted(last) or 0)
+        console.print(f"{came} labels came in since. next: loopwright run" if came > 0 else HOW_TO_LABEL)
 
 
 def tell_history(project: Path, *, run: str | None = None, as_json: bool = False) -> None:

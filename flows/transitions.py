@@ -14,6 +14,7 @@ from flows.situation import Patch, Situation
 
 ANY = "any"
 STOP = "stopped"
+WAITING = "waiting"
 RELEASED = "released"
 STAGES = ("planning", "data", "training", "deployment")
 
@@ -29,7 +30,7 @@ class Transition:
     stage : str
         The stage it leaves, or "any".
     to : str
-        The stage it enters, or "stopped".
+        The stage it enters, or "stopped", or "waiting".
     signals : tuple of str
         Signals that must all fire.
     when : str
@@ -100,6 +101,14 @@ TABLE: tuple[Transition, ...] = (
         asks=True,
     ),
     Transition(
+        "labels_pending",
+        "data",
+        WAITING,
+        ("labels_pending",),
+        "labels are awaited from people",
+        "wait: `loopwright label export`, `loopwright label import FILE`, then `loopwright run`",
+    ),
+    Transition(
         "labels_too_few",
         "data",
         "planning",
@@ -139,15 +148,6 @@ TABLE: tuple[Transition, ...] = (
     ),
     # training
     Transition(
-        "labels_inconsistent",
-        "training",
-        "data",
-        ("label_noise",),
-        "labels are inconsistent or unreliable",
-        "relabel the most suspect rows within budget",
-        live=False,
-    ),
-    Transition(
         "leakage",
         "training",
         "data",
@@ -163,6 +163,15 @@ TABLE: tuple[Transition, ...] = (
         ("bug_suspected",),
         "worse than a constant on its own training rows, or another check of model and evaluation fails",
         "a bug: stop with the evidence, not with a retry",
+    ),
+    Transition(
+        "labels_inconsistent",
+        "training",
+        "data",
+        ("requirements_missed", "label_noise"),
+        "labels are inconsistent or unreliable, and asking again may still help",
+        "relabel the most suspect rows within budget",
+        changes.relabel,
     ),
     Transition(
         "too_large",

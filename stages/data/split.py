@@ -12,10 +12,11 @@ import pandas as pd
 from stages.data.copies import drop_copies
 from stages.data.cost import label_cost
 from stages.data.cutting import By, cut
+from stages.data.labels.applying import with_labels
 from stages.errors import DataError, ParamsError
 from stages.files import read_json, read_parquet, write_json, write_parquet
 from stages.params import WEIGHT, Data, HardSlice, load_params
-from stages.signals import Signal, write_signals
+from stages.signals import Signal, read_signals, write_signals
 from stages.step import main
 
 PARTS = ("train", "valid", "test")
@@ -30,8 +31,9 @@ def run(project: Path) -> None:
     params = load_params(project)
     schema = read_json(project / "data/schema.json")
     validation = read_json(project / "data/validation.json")
-    window = labelled(read_parquet(project / "data/valid_window.parquet"), schema, "the window")
-    pilot = labelled(read_parquet(project / "data/valid_pilot.parquet"), schema, "the pilot")
+    labels = read_parquet(project / "data/labels.parquet")
+    rows = {part: read_parquet(project / f"data/valid_{part}.parquet") for part in ("window", "pilot")}
+    window, pilot = (labelled(with_labels(rows[n], labels, n, schema), schema, f"the {n}") for n in ("window", "pilot"))
     split = params.data.split
     by = By(schema["time"], schema["group"], schema["target"] if schema["classes"] else None)
     shares = [1 - split.valid - split.test, split.valid, split.test]
@@ -51,7 +53,7 @@ def run(project: Path) -> None:
     few = labels_signal(train, schema, params.data)
     cost = label_cost(
         rows=sum(validation[name]["rows"] for name in ("window", "pilot")),
-        labels=sum(len(part) for part in weighed.values()),
+        labels=sum(len(part) for part in weighed.values()) + read_json(project / "metrics/labels.json")["oracle"],
         train_labels=len(train),
         rarest=min(few.evidence["classes"].values(), default=None),
         minimum=params.data.minimum,
@@ -61,7 +63,8 @@ def run(project: Path) -> None:
     metrics["collected"] = cost.evidence["cost"]
     write_json(project / "metrics/data.json", metrics)
     changed = Signal(**validation["schema_changed"])
-    write_signals(project / "signals/data.json", [changed, fails, few, cost])
+    others = read_signals(project / "data/label_signals.json").values()
+    write_signals(project / "signals/data.json", [changed, fails, few, cost, *others])
 
 
 def labelled(frame: pd.DataFrame, schema: dict[str, Any], name: str) -> pd.DataFrame:

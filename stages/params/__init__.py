@@ -17,6 +17,7 @@ from stages.params.data import (
     Validate,
 )
 from stages.params.deployment import BehaviourTest, Deployment, Shift, Slices
+from stages.params.labels import Labels
 from stages.params.loading import Params, check_params, load_params, read_params, refuse_bare_dates
 from stages.params.planning import Budgets, Combine, Decision, Outcome, Planning, Prices, Progress, Requirement
 from stages.params.search import Search, Span
@@ -39,6 +40,7 @@ __all__ = [
     "Diagnosis",
     "FlightsSource",
     "HardSlice",
+    "Labels",
     "LearningCurve",
     "Minimum",
     "Outcome",

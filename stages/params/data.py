@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from stages.params.base import Count, Section, Share
+from stages.params.labels import Labels
 
 # A password in a URL as SQLAlchemy reads it, or among its options.
 PASSWORD = re.compile(r"[^:/]+://[^:/@]*:[^@]+@")
@@ -39,6 +40,12 @@ class Tabular(Section):
     target: str = Field(description="Name of the column to predict.")
     time: str | None = Field(None, description="Column that orders the rows; splits follow it when given.")
     group: str | None = Field(None, description="Column whose values must not be torn apart by a split.")
+    key: str | None = Field(
+        None, description="Column that names a row, each once; labels from elsewhere are joined by it. Never a feature."
+    )
+    label_source: str | None = Field(
+        None, description="Column that tells where a row's label came from (annotator, system). Never a feature."
+    )
     drop: list[str] = Field(default_factory=list, description="Columns never used as features (ids, leaks).")
     rename: dict[str, str] = Field(
         default_factory=dict, description="Name in the source -> name that the project knows the column by."
@@ -187,6 +194,7 @@ class Data(Section):
     source: Annotated[FlightsSource | TableSource | SqlSource | PythonSource, Field(discriminator="kind")]
     collect: Collect = Field(default_factory=Collect)
     validate_: Validate = Field(default_factory=Validate, alias="validate")
+    labels: Labels = Field(default_factory=Labels)
     minimum: Minimum = Field(default_factory=Minimum)
     split: Split = Field(default_factory=Split)
     hard_slices: list[HardSlice] = Field(default_factory=list, description="Slices that get a larger weight.")

@@ -59,6 +59,11 @@ class Diagnosis(Section):
     min_gain: Annotated[float, Field(ge=0)] = Field(
         0.005, description="The learning curve still falls when doubling the data cut the loss by more than this share."
     )
+    max_label_noise: Share = Field(
+        0.033,
+        description="Largest share of wrong labels; 3.3% is the mean of the test sets of ten well-known benchmarks "
+        "(Northcutt, Athalye & Mueller 2021).",
+    )
 
 
 class Training(Section):

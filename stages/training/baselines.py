@@ -9,11 +9,16 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from stages.context import Context
-from stages.files import write_json
+from stages.files import read_parquet, write_json
 from stages.planning.rule import Rule, rule_columns
 from stages.step import main
 from stages.training.estimators import LINEAR, build, fit, predict
-from stages.training.metrics import Scorer, bootstrap, constant_prediction, names_of, repeat
+from stages.training.metrics import Array, Figure, Scorer, bootstrap, constant_prediction, names_of, repeat
+
+# What a label without a probability can be judged by.
+OF_LABELS = frozenset(
+    {"accuracy", "balanced_accuracy", "f1", "precision", "recall", "mae", "mae_skill", "r2", "rmse", "rmse_skill"}
+)
 
 
 def run(project: Path) -> None:
@@ -38,7 +43,28 @@ def run(project: Path) -> None:
         )
         for name, prediction in predictions.items()
     }
+    human = people(work, constant)
+    if human:
+        found["human"] = human
     write_json(project / "metrics" / "baselines.json", found)
+
+
+def people(work: Context, constant: Array) -> dict[str, Figure]:
+    """Return what people reach on the charter's metrics: each answer against the consensus of the other annotators.
+
+    Only metrics of labels; none where no item has several answers. The interval draws whole items.
+    """
+    answers = read_parquet(work.project / "data" / "human.parquet")
+    names = [name for name in names_of(work.charter) if name in OF_LABELS]
+    if answers.empty or not names:
+        return {}
+    items, given = pd.factorize(answers["item"])[0], answers["answer"].to_numpy(dtype=float)
+    said = given if work.task == "regression" else np.eye(work.n_classes)[given.astype(int)]
+    scorer = Scorer(
+        work.task, answers["others"].to_numpy(dtype=float), said, constant, np.asarray(items, dtype=np.intp)
+    )
+    options = work.params.training.bootstrap
+    return bootstrap(scorer, names, n=options.n, level=options.level, seed=work.params.seed)
 
 
 def rule(work: Context, train: pd.DataFrame, other: pd.DataFrame) -> NDArray[np.float64]:

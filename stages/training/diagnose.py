@@ -13,6 +13,7 @@ from stages.signals import Signal, write_signals
 from stages.step import main
 from stages.training.ceiling import ceiling
 from stages.training.error_signals import curve_falling, overfitting, too_flexible, underfitting
+from stages.training.label_signal import label_noise
 from stages.training.requirement_signals import requirements_missed, requirements_trade_off, too_large
 from stages.training.suspicion import bug_suspected, leakage
 
@@ -34,6 +35,7 @@ def run(project: Path) -> None:
         [
             leaks,
             bug_suspected(evaluation["better_than_constant"], checks["bug"], explained=leaks.fires is True),
+            label_noise(read_json(project / "metrics" / "label_quality.json"), limits.max_label_noise),
             overfitting(parts, limits.max_gap),
             too_flexible(parts, limits.max_bias),
             curve_falling(

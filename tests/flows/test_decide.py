@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from flows import patching
 from flows.decide import FORWARD, Move, decide
 from flows.situation import Past, Situation
-from flows.transitions import ANY, RELEASED, STAGES, STOP, TABLE
+from flows.transitions import ANY, RELEASED, STAGES, STOP, TABLE, WAITING
 from stages.params import check_params, read_params
 from stages.signals import Signal
 
@@ -31,6 +31,8 @@ EVIDENCE: dict[str, Any] = {
     "unused_groups": ["recent"],
     "chosen": "boosting",
     "columns": ["dep_delay"],
+    "suspects": 40,
+    "askable": 60,
 }
 
 
@@ -57,6 +59,14 @@ def situation(stage: str, *, fires: tuple[str, ...] = (), **changed: Any) -> Sit
         ("training", (), "deployment", FORWARD, {}),
         ("deployment", (), RELEASED, FORWARD, {}),
         ("data", ("labels_too_few",), "planning", "labels_too_few", EVIDENCE["more"]),
+        ("data", ("labels_pending", "labels_too_few"), WAITING, "labels_pending", {}),
+        (
+            "training",
+            ("requirements_missed", "label_noise", "underfitting"),
+            "data",
+            "labels_inconsistent",
+            {"data.labels.queued": 40},
+        ),
         ("training", ("bug_suspected",), STOP, "worse_than_baseline", {}),
         ("training", ("bug_suspected", "leakage"), "data", "leakage", {"data.collect.without": ["dep_delay"]}),
         (
@@ -131,6 +141,31 @@ def test_each_live_row_is_taken_for_its_signals(
 def test_a_missed_requirement_is_what_makes_a_diagnosis_matter() -> None:
     move = decide(situation("training", fires=("overfitting", "curve_falling")))
     assert (move.to, move.row) == ("deployment", FORWARD)
+
+
+@pytest.mark.parametrize(
+    ("found", "patch", "queued"),
+    [
+        ({}, {}, 40),
+        ({"askable": 30}, {}, 30),
+        ({"askable": 0}, {}, None),
+        ({"suspects": 0}, {}, None),
+        ({"irreducible": "the people contradict each other"}, {}, None),
+        ({}, {"data.labels.queued": 80}, 100),
+        ({}, {"data.labels.queued": 100}, None),
+        ({}, {"planning.prices": {"label": 1.0}, "planning.budgets.money": 28_025.0}, 25),
+        ({}, {"planning.prices": {"label": 1.0}, "planning.budgets.money": 28_000.0}, None),
+    ],
+)
+def test_no_more_is_asked_again_than_is_suspect_and_paid_for(
+    found: dict[str, Any], patch: dict[str, Any], queued: int | None
+) -> None:
+    now = situation("training", fires=("requirements_missed", "label_noise"), patch=patch)
+    noise = now.signals["label_noise"]
+    signals = {**now.signals, "label_noise": noise.model_copy(update={"evidence": {**noise.evidence, **found}})}
+    move = decide(replace(now, signals=signals))
+    assert move.patch.get("data.labels.queued") == queued
+    assert (move.row == "labels_inconsistent") == (queued is not None)
 
 
 def test_features_come_when_the_ladder_is_spent() -> None:
@@ -334,14 +369,8 @@ def test_bounds_stop_the_run() -> None:
     assert decide(replace(now, history=often)).row != "overfitting_curve_flat"
 
 
-def test_undeclared_rows_name_their_signal_and_never_fire() -> None:
-    waiting = {row.name: row.signals for row in TABLE if not row.live}
-    assert waiting == {
-        "labels_inconsistent": ("label_noise",),
-    }
-    for row in TABLE:
-        if not row.live:
-            assert decide(situation(row.stage, fires=row.signals)).row == FORWARD
+def test_every_row_of_the_table_is_live() -> None:
+    assert [row.name for row in TABLE if not row.live] == []
 
 
 @st.composite
@@ -366,7 +395,7 @@ def situations(draw: st.DrawFn) -> Situation:
 def test_decide_is_total_deterministic_and_changes_something(now: Situation) -> None:
     move = decide(now)
     assert move == decide(now)
-    assert move.to in {*STAGES, STOP, RELEASED}
+    assert move.to in {*STAGES, STOP, WAITING, RELEASED}
     assert move.row == FORWARD or move.row in {*(row.name for row in TABLE), "nothing_left"}
     assert move.reason
     back = move.to in STAGES and move.row != FORWARD
@@ -400,4 +429,4 @@ def test_every_stage_of_the_table_is_known_and_names_are_unique() -> None:
     assert len({row.name for row in TABLE}) == len(TABLE)
     for row in TABLE:
         assert row.stage in {*STAGES, ANY}
-        assert row.to in {*STAGES, STOP, ANY}
+        assert row.to in {*STAGES, STOP, WAITING, ANY}

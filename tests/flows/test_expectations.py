@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from flows.expectations import suggest
-from stages.data import collect, split, validate
+from stages.data import collect, label, split, validate
 from stages.data.profiles import profile_path
 from stages.errors import ProjectError
 from stages.files import read_json
@@ -53,7 +53,7 @@ def test_a_table_that_comes_with_another_name_is_mended(make_project: Callable[[
     project = make_project("breast_cancer")
     raw = project / "data/raw/breast_cancer.csv"
     pd.read_csv(raw).rename(columns={"worst_area": "area_worst"}).to_csv(raw, index=False)
-    for step in (collect, validate, split):
+    for step in (collect, validate, label, split):
         step.run(project)
     found = read_signals(project / "signals/data.json")["schema_changed"]
     assert found.fires is True

@@ -15,7 +15,7 @@ from flows import patching
 from flows.changes import collect_more
 from flows.session import check_files
 from flows.situation import Situation
-from stages.data import collect, split, validate
+from stages.data import collect, label, split, validate
 from stages.errors import ProjectError
 from stages.files import read_json, write_json
 from stages.params import check_params, load_params, read_params
@@ -74,7 +74,7 @@ def test_a_query_goes_through_planning_and_data_and_more_is_a_change_of_params(t
     engine.dispose()
     dates = {"data.collect.start": "2024-01-01", "data.collect.end": "2024-02-01", "data.collect.pilot_days": 14}
     project(tmp_path, SQL, depending("clinic.db"), **dates)
-    for step in (charter, feasibility, collect, validate, split):
+    for step in (charter, feasibility, collect, validate, label, split):
         step.run(tmp_path)
     signals = read_signals(tmp_path / "signals/data.json")
     assert signals["labels_too_few"].fires is True

@@ -17,13 +17,13 @@ from flows.decide import FORWARD, decide, gate_open
 from flows.init import init
 from flows.situation import Situation
 from stages.context import Context
-from stages.data import collect, split, validate
+from stages.data import collect, label, split, validate
 from stages.data.copies import by_chance, copied, drop_copies, hashed
 from stages.errors import DataError, ParamsError
 from stages.params import Candidate, Checks, load_params, read_params
 from stages.planning import charter, feasibility
 from stages.signals import Signal, read_signals
-from stages.training import baselines, checks, decompose, diagnose, evaluate, fit, learning_curve
+from stages.training import baselines, checks, decompose, diagnose, evaluate, fit, label_quality, learning_curve
 from stages.training.bugs import look_for_bugs
 from stages.training.estimators import LINEAR, build, predict
 from stages.training.estimators import fit as fitted
@@ -243,7 +243,10 @@ def test_copies_are_dropped_from_the_later_split() -> None:
 
 
 Steps = Callable[..., dict[str, Signal]]
-DATA, TRAINING = (collect, validate, split), (baselines, fit, evaluate, checks, learning_curve, decompose, diagnose)
+DATA, TRAINING = (
+    (collect, validate, label, split),
+    (baselines, fit, evaluate, checks, learning_curve, decompose, label_quality, diagnose),
+)
 
 
 @pytest.fixture(scope="module")

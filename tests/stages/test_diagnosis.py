@@ -12,14 +12,14 @@ import pytest
 from flows import patching
 from flows.init import init
 from stages.context import Context
-from stages.data import collect, split, validate
+from stages.data import collect, label, split, validate
 from stages.deployment import behaviour, gate, pilot, refit, release, serving, slices
 from stages.errors import DataError, ParamsError, ProjectError
 from stages.files import read_json, write_json
 from stages.params import Requirement
 from stages.planning import charter, feasibility
 from stages.signals import Signal, read_signals
-from stages.training import baselines, checks, decompose, diagnose, evaluate, fit, learning_curve
+from stages.training import baselines, checks, decompose, diagnose, evaluate, fit, label_quality, learning_curve
 from stages.training.metrics import standard_error
 from stages.training.requirement_signals import requirements_trade_off
 from tests.conftest import bundled_table
@@ -30,7 +30,7 @@ CRIPPLED = {"estimator": "sklearn.linear_model.LogisticRegression", "params": {"
 BOOSTING = {"estimator": "sklearn.ensemble.HistGradientBoostingClassifier", "params": {"max_iter": 20}}
 TREE = {"estimator": "sklearn.tree.DecisionTreeClassifier", "params": {}}
 FEW_DRAWS = {"training.bootstrap.n": 50}
-TRAINING = (baselines, fit, evaluate, checks, learning_curve, decompose, diagnose)
+TRAINING = (baselines, fit, evaluate, checks, learning_curve, decompose, label_quality, diagnose)
 DEPLOYMENT = (refit, behaviour, serving, slices, pilot, gate)
 
 
@@ -38,7 +38,7 @@ def prepare(folder: Path, frame: pd.DataFrame) -> Path:
     """Make a project around a table, and take it through planning and data."""
     frame.to_csv(folder / "table.csv", index=False)
     project = init(folder / "project", folder / "table.csv", "target")
-    for step in (charter, feasibility, collect, validate, split):
+    for step in (charter, feasibility, collect, validate, label, split):
         step.run(project)
     return project
 

@@ -12,7 +12,7 @@ import pytest
 
 from flows import patching
 from flows.init import init
-from stages.data import collect, split, validate
+from stages.data import collect, label, split, validate
 from stages.data.sources.nycflights13 import Flights
 from stages.deployment import behaviour, gate, pilot, refit, serving, slices
 from stages.deployment.outcome import measure, outcome_flat, outcome_low
@@ -23,12 +23,12 @@ from stages.planning import charter, feasibility
 from stages.planning.outcome import checked
 from stages.planning.rule import Rule
 from stages.signals import read_signals
-from stages.training import baselines, checks, decompose, diagnose, evaluate, fit, learning_curve
+from stages.training import baselines, checks, decompose, diagnose, evaluate, fit, label_quality, learning_curve
 from stages.training.metrics import Scorer, constant_prediction, repeat
 from tests.conftest import ROOT, bundled_table
 
 SAMPLING: dict[str, Any] = {"n": 100, "level": 0.95, "seed": 0}
-TRAINING = (baselines, fit, evaluate, checks, learning_curve, decompose, diagnose)
+TRAINING = (baselines, fit, evaluate, checks, learning_curve, decompose, label_quality, diagnose)
 
 
 def example() -> Any:
@@ -114,7 +114,7 @@ def test_a_poor_outcome_shuts_the_gate(tmp_path: Path) -> None:
     )
     outcome = {"call": "worth:nothing", "at_least": 5.0, "unit": "EUR"}
     patching.apply(project, {"planning.outcome": outcome, "training.bootstrap.n": 100})
-    for step in (charter, feasibility, collect, validate, split, *TRAINING, refit, behaviour, serving, slices):
+    for step in (charter, feasibility, collect, validate, label, split, *TRAINING, refit, behaviour, serving, slices):
         step.run(project)
 
     def judged() -> Any:

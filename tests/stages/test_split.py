@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.data import split
+from stages.data import label, split
 from stages.data.cutting import By, cut
 from stages.errors import DataError, ParamsError
 from stages.files import read_json, read_parquet, write_json, write_parquet
@@ -91,6 +91,7 @@ def project(folder: Path, frame: pd.DataFrame, data: dict[str, Any] | None = Non
     changed = Signal(name="schema_changed", fires=False).model_dump()
     found = {"window": count, "pilot": count, "expectations": [], "on_fail": "keep", "schema_changed": changed}
     write_json(folder / "data/validation.json", found)
+    label.run(folder)
     return folder
 
 

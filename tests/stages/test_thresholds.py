@@ -12,7 +12,7 @@ import pytest
 from flows import patching
 from flows.init import init
 from stages.context import Context
-from stages.data import collect, split, validate
+from stages.data import collect, label, split, validate
 from stages.deployment import refit
 from stages.errors import DataError, ParamsError
 from stages.files import read_json
@@ -20,7 +20,7 @@ from stages.metric_names import DECIDED
 from stages.params import Requirement
 from stages.planning import charter
 from stages.signals import read_signals
-from stages.training import baselines, checks, decompose, diagnose, evaluate, fit, learning_curve
+from stages.training import baselines, checks, decompose, diagnose, evaluate, fit, label_quality, learning_curve
 from stages.training.estimators import features_of
 from stages.training.frontier_picture import draw
 from stages.training.metrics import Scorer
@@ -31,7 +31,7 @@ from tests.conftest import bundled_table
 
 NAMES = [*sorted(DECIDED), "roc_auc", "log_loss"]
 TASK = "classification"
-TRAINING = (baselines, fit, evaluate, checks, learning_curve, decompose, diagnose)
+TRAINING = (baselines, fit, evaluate, checks, learning_curve, decompose, label_quality, diagnose)
 
 
 def scorer(seed: int, threshold: float = 0.5) -> Scorer:
@@ -68,7 +68,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     frame.to_csv(folder / "table.csv", index=False)
     made = init(folder / "project", folder / "table.csv", "target")
     patching.apply(made, {"training.bootstrap.n": 50, "training.use": [*Context(made).params.training.candidates][:1]})
-    for step in (charter, collect, validate, split):
+    for step in (charter, collect, validate, label, split):
         step.run(made)
     return made
 

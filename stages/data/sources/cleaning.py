@@ -30,6 +30,7 @@ class Cleaner:
     def __init__(self, settings: Tabular, task: str) -> None:
         self.settings, self.task = settings, task
         self.target, self.time, self.group = settings.target, settings.time, settings.group
+        self.key, self.label_source = settings.key, settings.label_source
 
     def clean(self, raw: Raw, wanted: list[str]) -> tuple[pd.DataFrame, Schema]:
         """Return every row, with the features named (all, if none is), and the part of the schema known by then.
@@ -41,7 +42,8 @@ class Cleaner:
         """
         raw = self._renamed(raw)
         place, columns = raw.place, list(raw.frame.columns)
-        for role, name in (("target", self.target), ("time", self.time), ("group", self.group)):
+        named = ("target", "time", "group", "key", "label_source")
+        for role, name in ((role, getattr(self, role)) for role in named):
             if name is not None:
                 _check_there(name, columns, f"params.yaml: data.source.{role}", place.shown)
                 _check_usable(name, role, raw)
@@ -57,10 +59,16 @@ class Cleaner:
             data[self.time] = time
         if self.group is not None:
             data[self.group] = _read_group(frame[self.group], self.group, place)
+        if self.key is not None:
+            data[self.key] = _read_key(frame[self.key], self.key, place)
+        if self.label_source is not None:
+            data[self.label_source] = as_text(frame[self.label_source])
         schema: Schema = {
             "target": self.target,
             "time": self.time,
             "group": self.group,
+            "key": self.key,
+            "label_source": self.label_source,
             "features": features,
             "classes": classes,
             "dropped": dropped,
@@ -105,7 +113,7 @@ class Cleaner:
         kinds: dict[str, str] = {}
         dropped = dict.fromkeys(self.settings.drop, "listed in data.source.drop")
         for name in raw.columns:
-            if name in (self.target, self.time, self.group) or name in dropped:
+            if name in (self.target, self.time, self.group, self.key, self.label_source) or name in dropped:
                 continue
             # pandas saves its index as a first column without a name.
             read = unusable.get(name) or (to_feature(raw[name], name, place) if name else "has no name")
@@ -210,6 +218,17 @@ def _read_group(raw: pd.Series, name: str, place: Place) -> pd.Series:
     if text.isna().any():
         count = int(text.isna().sum())
         raise place.error(name, f"{count} groups are missing", "a group in every row", "fill them in", text.isna())
+    return text
+
+
+def _read_key(raw: pd.Series, name: str, place: Place) -> pd.Series:
+    text = as_text(raw)
+    for bad, what, todo in (
+        (text.isna(), "keys are missing", "fill them in"),
+        (text.duplicated(), "keys appear more than once", "name a column that is different in every row"),
+    ):
+        if bad.any():
+            raise place.error(name, f"{int(bad.sum())} {what}", "a key of its own in every row", todo, bad)
     return text
 
 
