@@ -41,6 +41,12 @@ def collect_more(situation: Situation) -> Patch:
     return more if _affordable(situation, added) else {}
 
 
+def collect_unless_flat(situation: Situation) -> Patch:
+    """Collect more where the curve cannot tell whether that helps: on few rows it mostly cannot."""
+    curve = situation.signals.get("curve_falling")
+    return collect_more(situation) if curve is not None and curve.fires is not False else {}
+
+
 def include_pilot(situation: Situation) -> Patch:
     """Move the window's end so that it takes the pilot window in."""
     moved, pilot = situation.evidence("include_pilot") or {}, situation.evidence("pilot_rows") or 0

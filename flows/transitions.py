@@ -257,6 +257,15 @@ TABLE: tuple[Transition, ...] = (
         changes.better_features,
     ),
     Transition(
+        "overfitting_more_rows",
+        "training",
+        "data",
+        ("requirements_missed", "overfitting"),
+        "overfitting, no candidate and no feature is left, and more rows are not shown to be of no use",
+        "collect more",
+        changes.collect_unless_flat,
+    ),
+    Transition(
         "requirements_trade_off",
         "training",
         "planning",

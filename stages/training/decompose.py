@@ -13,9 +13,11 @@ from stages.metric_names import LOSS
 from stages.step import main
 from stages.training.decomposition import Rows, decompose
 from stages.training.estimators import predict
-from stages.training.metrics import Scorer, constant_prediction
-from stages.training.reference import NAME, reference_losses
+from stages.training.metrics import Scorer, constant_prediction, names_of
+from stages.training.reference import NAME, reference_predictions
+from stages.training.selection import by_metric
 from stages.training.store import load_model
+from stages.training.thresholds import best_threshold, decides, sweep
 
 
 def run(project: Path) -> None:
@@ -30,22 +32,36 @@ def run(project: Path) -> None:
         return Rows(scorer.losses, scorer.constant_losses, work.blocks(rows))
 
     valid = judged(splits["valid"])
+    answers = reference_predictions(work, splits["train"], splits["valid"])
+    reference = Scorer(work.task, work.target(splits["valid"]), answers, constant)
     options = work.params.training.bootstrap
     people = read_json(project / "metrics" / "baselines.json").get("human", {})
     found = decompose(
         judged(splits["train"]),
         valid,
-        {NAME: reference_losses(work, splits["train"], splits["valid"])},
+        {NAME: reference.losses},
         n=options.n,
         level=options.level,
         seed=work.params.seed,
         test=judged(splits["test"]),
         people=people.get(LOSS[work.task]),
     )
+    found["reference"] = reached(work, reference)
     found["constant_loss"] = float(valid.constant_losses.mean())
     write_json(project / "models" / "decomposition.json", found)
     text = waterfall(found).to_csv(index=False, float_format="%.8g")
     write_text(project / "plots" / "decomposition.csv", text)
+
+
+def reached(work: Context, reference: Scorer) -> dict[str, float | None]:
+    """Return what the reference scores, deciding from the threshold that suits the charter best."""
+    names = names_of(work.charter)
+    scores: dict[str, float | None] = {**reference.score(names)}
+    bounds = {name: bound for name, bound in work.requirements.items() if name in names}
+    if not decides(names, work.n_classes):
+        return scores
+    options = sweep(reference, scores)
+    return options[best_threshold(options, bounds, by_metric(names[0], work.task))]
 
 
 def waterfall(found: dict[str, Any]) -> pd.DataFrame:

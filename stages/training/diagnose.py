@@ -37,7 +37,7 @@ def run(project: Path) -> None:
             bug_suspected(evaluation["better_than_constant"], checks["bug"], explained=leaks.fires is True),
             label_noise(read_json(project / "metrics" / "label_quality.json"), limits.max_label_noise),
             overfitting(parts, limits.max_gap),
-            too_flexible(parts, limits.max_bias),
+            too_flexible(parts, bounds, limits.max_bias),
             curve_falling(
                 curve["gain"], curve["points"], curve["reach"], work.schema["window"]["rows"], limits.min_gain
             ),

@@ -90,31 +90,38 @@ def underfitting(
     return by_bias
 
 
-def too_flexible(parts: Mapping[str, Any], limit: float) -> Signal:
-    """Fire when a simpler model does surely better on the same rows, and it is variance that this one loses by.
+def too_flexible(parts: Mapping[str, Any], bounds: Mapping[str, Requirement], limit: float) -> Signal:
+    """Fire when a simpler model does surely better on the same rows, and well enough, and this one loses by variance.
+
+    Where the simpler one misses the requirements too, capacity is not what stands between the model and them.
 
     Parameters
     ----------
     parts : mapping
-        See `stages.training.decomposition.decompose`.
+        See `stages.training.decomposition.decompose`; with ``reference``, what the simpler model scores.
+    bounds : mapping of str to Requirement
+        The offline requirements.
     limit : float
         ``training.diagnosis.max_bias``: the share of the validation loss that the simpler one must save.
     """
     excess, best = parts["excess"], str(parts["best"])
+    short = [name for name, bound in bounds.items() if not bound.met_by(parts["reference"].get(name))]
+    told = "" if best == MODEL else f" and saves {share(excess)} of this model's loss"
     signal = measured(
         "too_flexible",
         excess,
         threshold=limit,
         direction="above",
         unit=UNIT,
-        says=f"{best} is the best on the validation rows"
-        + ("" if best == MODEL else f" and saves {share(excess)} of this model's loss")
-        + f"; {_beside(parts)}",
-        evidence={"best": best},
+        says=f"{best} is the best on the validation rows{told}; "
+        + (f"the reference misses {', '.join(short)} too; " if short else "")
+        + _beside(parts),
+        evidence={"best": best, "reference": parts["reference"]},
     )
     bias, variance = parts["bias"]["value"], parts["variance"]["value"]
     by_variance = best not in (MODEL, PEOPLE) and None not in (bias, variance) and variance > bias
-    return signal if by_variance or signal.fires is None else signal.model_copy(update={"fires": False})
+    cures = by_variance and not short
+    return signal if cures or signal.fires is None else signal.model_copy(update={"fires": False})
 
 
 def curve_falling(

@@ -24,6 +24,7 @@ from stages.training.sampling import random_order
 from stages.training.store import load_model
 
 LAST_DRAWS, DRAWS = 3, 2  # of the last part before all rows, which the gain is measured from; of the smaller ones
+FEW_ROWS, MANY = 2000, 4  # on few rows fits cost next to nothing and differ most: so many times the draws
 AHEAD = (2.0, 4.0)  # how far the plot looks, in multiples of the rows there are
 
 
@@ -38,7 +39,8 @@ def run(project: Path) -> None:
     shares = work.params.training.learning_curve.shares
     seed = work.params.seed
     constant = constant_prediction(work.task, work.target(train), work.n_classes)
-    orders = [random_order(len(train), work.blocks(train), seed + draw) for draw in range(LAST_DRAWS)]
+    times = MANY if len(train) <= FEW_ROWS else 1
+    orders = [random_order(len(train), work.blocks(train), seed + draw) for draw in range(LAST_DRAWS * times)]
 
     def scored(model: Any, rows: pd.DataFrame) -> Scorer:
         found, blocks = predict(model, rows, work.schema), work.blocks(rows)
@@ -46,7 +48,7 @@ def run(project: Path) -> None:
 
     points, judged = [], list[list[Scorer]]()
     for share in shares:
-        draws = orders[: 1 if share == 1 else LAST_DRAWS if share == shares[-2] else DRAWS]
+        draws = orders[: 1 if share == 1 else times * (LAST_DRAWS if share == shares[-2] else DRAWS)]
         parts = [train if share == 1 else _part(work, train, order, share) for order in draws]
         models = [_fitted(work, part, whole=share == 1) for part in parts]
         judged.append([scored(model, valid) for model in models])

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from stages.context import Context
 from stages.params import Candidate
 from stages.training.estimators import build, fit, predict
-from stages.training.metrics import Array, row_losses
+from stages.training.metrics import Array
 
 NAME = "a flexible reference"
 MAX_ROWS = 20_000
@@ -32,12 +32,12 @@ PARAMS = {
 }
 
 
-def reference_losses(work: Context, train: pd.DataFrame, valid: pd.DataFrame) -> Array:
-    """Return each validation row's loss under the reference, (n_valid,); fitted on at most 20,000 training rows."""
+def reference_predictions(work: Context, train: pd.DataFrame, valid: pd.DataFrame) -> Array:
+    """Return what the reference predicts of the validation rows; it is fitted on at most 20,000 training rows."""
     rows = train.iloc[sample(len(train), work.blocks(train), work.params.seed)]
     candidate = Candidate(estimator=KINDS[work.task], params=PARAMS)
     model = fit(build(NAME, candidate, work.schema, work.task, work.params.seed), rows, work.schema)
-    return row_losses(work.task, work.target(valid), predict(model, valid, work.schema))
+    return predict(model, valid, work.schema)
 
 
 def sample(rows: int, blocks: NDArray[np.intp] | None, seed: int) -> NDArray[np.intp]:

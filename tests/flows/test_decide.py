@@ -240,6 +240,18 @@ def test_no_more_rows_are_collected_than_the_curve_asks_for(needed: float | None
     assert decide(replace(now, signals=signals)).patch == {"data.collect.rows": rows}
 
 
+@pytest.mark.parametrize(("tells", "row"), [(None, "overfitting_more_rows"), (False, "requirements_unreached")])
+def test_more_rows_are_the_last_resort_unless_the_curve_is_surely_flat(tells: bool | None, row: str) -> None:
+    spent = {"training.use": list(VALUES["training"]["candidates"])}
+    now = situation("training", fires=("requirements_missed", "overfitting"), patch=spent)
+    signals = {
+        name: found.model_copy(update={"evidence": {**found.evidence, "unused_groups": []}})
+        for name, found in now.signals.items()
+    }
+    signals["curve_falling"] = signals["curve_falling"].model_copy(update={"fires": tells})
+    assert decide(replace(now, signals=signals)).row == row
+
+
 @pytest.mark.parametrize(
     ("fires", "row", "patch"),
     [

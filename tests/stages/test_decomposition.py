@@ -29,7 +29,8 @@ def rows(mean: float, n: int = 400, seed: int = 0) -> Rows:
 
 def parts(train: float, valid: float, reference: float, **more: Any) -> dict[str, Any]:
     judged = rows(valid, seed=1)
-    return decompose(rows(train), judged, {"reference": judged.losses * reference / valid}, **SAMPLING, **more)
+    found = decompose(rows(train), judged, {"reference": judged.losses * reference / valid}, **SAMPLING, **more)
+    return {**found, "reference": {"log_loss": reference}}
 
 
 def test_the_parts_are_those_of_the_losses_and_add_up() -> None:
@@ -52,7 +53,7 @@ def test_parts_sum_to_one_and_only_one_of_bias_and_variance_decides(
     variance = max(found["variance"]["value"], 0.0)
     assert found["irreducible"]["value"] + found["bias"]["value"] + variance == pytest.approx(1.0)
     assert reference == pytest.approx(valid) or (found["best"] == MODEL) == (reference > valid)
-    under, flexible = underfitting(found, {}, {}, 0.05), too_flexible(found, 0.05)
+    under, flexible = underfitting(found, {}, {}, 0.05), too_flexible(found, {}, 0.05)
     assert not (under.fires and flexible.fires)
     for name in ("irreducible", "bias", "variance", "excess"):
         assert found[name]["low"] <= found[name]["value"] <= found[name]["high"]
@@ -74,8 +75,16 @@ def test_the_same_curves_with_another_baseline_mean_another_next_step(
     train: float, valid: float, reference: float, fires: set[str]
 ) -> None:
     found = parts(train, valid, reference)
-    signals = [overfitting(found, 0.05), underfitting(found, {}, {}, 0.05), too_flexible(found, 0.05)]
+    signals = [overfitting(found, 0.05), underfitting(found, {}, {}, 0.05), too_flexible(found, {}, 0.05)]
     assert {signal.name for signal in signals if signal.fires} == fires
+
+
+def test_a_simpler_model_that_misses_the_goal_too_is_no_cure() -> None:
+    found = parts(train=0.3, valid=0.72, reference=0.5)
+    for bound, fires in ((0.6, True), (0.4, False)):
+        signal = too_flexible(found, {"log_loss": Requirement(at_most=bound)}, 0.05)
+        assert signal.fires is fires
+        assert ("misses log_loss too" in signal.says) is not fires
 
 
 def test_people_are_the_best_when_nobody_does_better() -> None:
@@ -85,7 +94,7 @@ def test_people_are_the_best_when_nobody_does_better() -> None:
     assert found["irreducible"]["value"] == pytest.approx(0.2 / 0.72)
     assert found["irreducible"]["low"] == pytest.approx(0.15 / 0.72, abs=0.03)
     assert underfitting(found, {}, {}, 0.05).fires is True
-    assert too_flexible(found, 0.05).fires is False
+    assert too_flexible(found, {}, 0.05).fires is False
 
 
 def test_a_goal_missed_on_the_training_rows_is_underfitting_whatever_the_variance() -> None:

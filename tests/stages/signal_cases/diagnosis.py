@@ -254,7 +254,7 @@ CASES = [
     Case(
         "too_flexible",
         loss_case({0.0: "sound", 0.5: "leaves", 1.0: "tree"}),
-        lambda **inputs: too_flexible(parts(**inputs), 0.05),
+        lambda **inputs: too_flexible({**parts(**inputs), "reference": {}}, {}, 0.05),
     ),
     Case("curve_falling", make_curve, measure_curve),
     Case("ceiling", make_noise, measure_noise),
