@@ -23,8 +23,9 @@ from stages.training.metrics import Array, Figure, Scorer, constant_prediction, 
 from stages.training.sampling import random_order
 from stages.training.store import load_model
 
-LAST_DRAWS, DRAWS = 3, 2  # of the last part before all rows, which the gain is measured from; of the smaller ones
-FEW_ROWS, MANY = 2000, 4  # on few rows fits cost next to nothing and differ most: so many times the draws
+# How many parts are drawn, up to so many training rows: of the last size before all rows, which the gain is measured
+# from, and of the smaller ones. On few rows fits cost next to nothing and differ most.
+PARTS = ((2000, 12, 8), (20_000, 3, 2), (np.inf, 3, 1))
 AHEAD = (2.0, 4.0)  # how far the plot looks, in multiples of the rows there are
 
 
@@ -39,8 +40,8 @@ def run(project: Path) -> None:
     shares = work.params.training.learning_curve.shares
     seed = work.params.seed
     constant = constant_prediction(work.task, work.target(train), work.n_classes)
-    times = MANY if len(train) <= FEW_ROWS else 1
-    orders = [random_order(len(train), work.blocks(train), seed + draw) for draw in range(LAST_DRAWS * times)]
+    last, smaller = next((last, smaller) for rows, last, smaller in PARTS if len(train) <= rows)
+    orders = [random_order(len(train), work.blocks(train), seed + draw) for draw in range(last)]
 
     def scored(model: Any, rows: pd.DataFrame) -> Scorer:
         found, blocks = predict(model, rows, work.schema), work.blocks(rows)
@@ -48,11 +49,11 @@ def run(project: Path) -> None:
 
     points, judged = [], list[list[Scorer]]()
     for share in shares:
-        draws = orders[: 1 if share == 1 else times * (LAST_DRAWS if share == shares[-2] else DRAWS)]
+        draws = orders[: 1 if share == 1 else last if share == shares[-2] else smaller]
         parts = [train if share == 1 else _part(work, train, order, share) for order in draws]
         models = [_fitted(work, part, whole=share == 1) for part in parts]
         judged.append([scored(model, valid) for model in models])
-        own = np.mean([scored(model, part).losses.mean() for model, part in zip(models, parts, strict=True)])
+        own = scored(models[0], parts[0]).losses.mean()
         loss = np.mean([scorer.losses.mean() for scorer in judged[-1]])
         points.append({"rows": len(parts[0]), "train_loss": own, "valid_loss": loss})
     options = work.params.training.bootstrap
@@ -60,7 +61,7 @@ def run(project: Path) -> None:
     before = [scorer.losses for scorer in judged[-2]]
     gain = doubling_gain(before, judged[-1][0].losses, shares[-2], work.blocks(valid), **sampling)
     rows = np.asarray([point["rows"] for point in points], dtype=float)
-    laws = extrapolate(judged, rows, [LOSS[work.task], *_missed(work)], **sampling)
+    laws = extrapolate(judged, rows, [LOSS[work.task], *_missed(work)], **sampling | {"n": options.n // 2})
     reaches = {name: reach(laws[name], work.task, name, bound, options.level) for name, bound in _missed(work).items()}
     write_json(
         project / "models" / "learning_curve.json",
