@@ -30,11 +30,14 @@ def collect_more(situation: Situation) -> Patch:
     """Take one step more of the source, as far as the label budget allows; no more rows than the curve asks for.
 
     Where the source counts rows, and the learning curve says that fewer than the step are enough, that many and a tenth
-    more are taken: labels cost money.
+    more are taken: labels cost money. Where it says that more are needed than the budget holds, none are: a step would
+    be paid for, and the requirement still missed.
     """
     more, added = dict(situation.evidence("more") or {}), situation.evidence("more_rows") or 0
     needed = (situation.evidence("rows_needed") or {}).get("value")
     rows = situation.evidence("rows") or 0
+    if needed is not None and needed > situation.params.planning.budgets.labels:
+        return {}
     if set(more) == {ROWS} and needed is not None and rows < needed + needed * SPARE < rows + added:
         added = math.ceil(needed + needed * SPARE) - rows
         more = {ROWS: rows + added}

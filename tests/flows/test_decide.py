@@ -240,6 +240,14 @@ def test_no_more_rows_are_collected_than_the_curve_asks_for(needed: float | None
     assert decide(replace(now, signals=signals)).patch == {"data.collect.rows": rows}
 
 
+def test_no_row_is_collected_when_the_budget_cannot_hold_what_is_needed() -> None:
+    now = situation("training", fires=("requirements_missed", "overfitting", "curve_falling"))
+    signals = dict(now.signals)
+    evidence = {**signals["curve_falling"].evidence, "rows_needed": {"value": 1_200_000.0}}
+    signals["curve_falling"] = signals["curve_falling"].model_copy(update={"evidence": evidence})
+    assert decide(replace(now, signals=signals)).row == "overfitting_curve_flat"
+
+
 @pytest.mark.parametrize(("tells", "row"), [(None, "overfitting_more_rows"), (False, "requirements_unreached")])
 def test_more_rows_are_the_last_resort_unless_the_curve_is_surely_flat(tells: bool | None, row: str) -> None:
     spent = {"training.use": list(VALUES["training"]["candidates"])}
