@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,10 @@ import pandas as pd
 
 from stages.context import Context
 from stages.files import read_json, write_json, write_text
-from stages.metric_names import LOSS
 from stages.step import main
 from stages.training.decomposition import Rows, decompose
 from stages.training.estimators import predict
-from stages.training.metrics import Scorer, constant_prediction, names_of
+from stages.training.metrics import Figure, Scorer, constant_prediction, names_of
 from stages.training.reference import NAME, reference_predictions
 from stages.training.selection import by_metric
 from stages.training.store import load_model
@@ -35,7 +35,7 @@ def run(project: Path) -> None:
     answers = reference_predictions(work, splits["train"], splits["valid"])
     reference = Scorer(work.task, work.target(splits["valid"]), answers, constant)
     options = work.params.training.bootstrap
-    people = read_json(project / "metrics" / "baselines.json").get("human", {})
+    human = read_json(project / "metrics" / "baselines.json").get("human", {})
     found = decompose(
         judged(splits["train"]),
         valid,
@@ -44,7 +44,7 @@ def run(project: Path) -> None:
         level=options.level,
         seed=work.params.seed,
         test=judged(splits["test"]),
-        people=people.get(LOSS[work.task]),
+        people=people_loss(human, work.n_classes),
     )
     found["reference"] = reached(work, reference)
     found["constant_loss"] = float(valid.constant_losses.mean())
@@ -62,6 +62,25 @@ def reached(work: Context, reference: Scorer) -> dict[str, float | None]:
         return scores
     options = sweep(reference, scores)
     return options[best_threshold(options, bounds, by_metric(names[0], work.task))]
+
+
+def people_loss(human: dict[str, Figure], n_classes: int) -> Figure | None:
+    """Return the loss of people by their accuracy or their root mean squared error; None when neither is known.
+
+    People give answers and no probabilities. With a share e of wrong ones, who holds each answer for right with
+    probability 1 - e and shares the rest among the other classes has a log loss of H(e) + e ln(k - 1).
+    """
+    if "rmse" in human:
+        return {key: None if end is None else end**2 for key, end in human["rmse"].items()}
+    if "accuracy" not in human:
+        return None
+    ends = {key: None if end is None else _entropy(1 - end, n_classes) for key, end in human["accuracy"].items()}
+    return {"value": ends["value"], "low": ends["high"], "high": ends["low"]}
+
+
+def _entropy(error: float, n_classes: int) -> float:
+    e = min(max(error, 0.0), 1 - 1 / n_classes)  # worse than guessing is no worse than guessing
+    return float(-sum(p * math.log(p) for p in (e, 1 - e) if p > 0) + e * math.log(n_classes - 1))
 
 
 def waterfall(found: dict[str, Any]) -> pd.DataFrame:

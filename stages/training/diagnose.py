@@ -71,12 +71,12 @@ def _ways(work: Context, chosen: str) -> dict[str, Any]:
 
 def _ceiling(work: Context, bounds: dict[str, Requirement], parts: dict[str, Any], curve: dict[str, Any]) -> Signal:
     """Gather what is known of the best possible; people and the curve count when no model and no feature is untried."""
-    training, quality = work.params.training, work.project / "metrics" / "label_quality.json"
+    training, quality = work.params.training, read_json(work.project / "metrics" / "label_quality.json")
     spent = set(training.use) == set(training.candidates) and not work.schema.get("unused_groups")
     beaten = parts["excess"]["low"] is None or parts["excess"]["low"] > 0
     return ceiling(
         bounds,
-        noise=read_json(quality).get("noise_rate") if quality.exists() else None,
+        noise=quality["noise_rate"],
         constant_loss=parts["constant_loss"] if work.task == "classification" else None,
         people=read_json(work.project / "metrics" / "baselines.json").get("human") if spent else None,
         curve=curve["reach"] if spent and not beaten else None,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from stages.params import Requirement
 from stages.signals import Signal
 from stages.training.ceiling import ceiling, noise_ceilings
-from stages.training.decompose import waterfall
+from stages.training.decompose import people_loss, waterfall
 from stages.training.decomposition import MODEL, PEOPLE, Rows, decompose
 from stages.training.error_signals import overfitting, rows_needed, too_flexible, underfitting
 from stages.training.extrapolation import fit_power_law, noisy, reach, training_noise
@@ -95,6 +95,17 @@ def test_people_are_the_best_when_nobody_does_better() -> None:
     assert found["irreducible"]["low"] == pytest.approx(0.15 / 0.72, abs=0.03)
     assert underfitting(found, {}, {}, 0.05).fires is True
     assert too_flexible(found, {}, 0.05).fires is False
+
+
+def test_people_who_give_answers_have_a_loss() -> None:
+    """A tenth wrong, of three classes: the loss of 0.9 for each answer and 0.05 for each of the others."""
+    figure: dict[str, float | None] = {"value": 0.9, "low": 0.85, "high": 0.95}
+    loss = people_loss({"accuracy": figure}, 3)
+    assert loss is not None and loss["value"] == pytest.approx(-0.9 * np.log(0.9) - 0.1 * np.log(0.05))
+    assert (loss["low"] or 9) < (loss["value"] or 0) < (loss["high"] or 0)
+    assert people_loss({"accuracy": dict.fromkeys(figure, 0.1)}, 3) == pytest.approx(dict.fromkeys(figure, np.log(3)))
+    assert people_loss({"rmse": dict.fromkeys(figure, 3.0)}, 1) == dict.fromkeys(figure, 9.0)
+    assert people_loss({}, 2) is None
 
 
 def test_a_goal_missed_on_the_training_rows_is_underfitting_whatever_the_variance() -> None:
