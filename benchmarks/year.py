@@ -1,8 +1,8 @@
-"""The flights' year, month by month: never retrain, every month, on a drift alarm, or when the loop's signals say so.
+"""The flights' year, month by month: learn again never, every month, on a drift alarm, or when the loop's signals fire.
 
-``python -m benchmarks.year [--evidently PYTHON]``. A month is predicted before its outcomes are known; then a policy may
-buy labels and learn again. All policies learn in the same way: the ladder of ``params.yaml`` on the first 60% of what
-was bought, the choice on the next 20%, a refit on all of it.
+``python -m benchmarks.year [--evidently PYTHON]``. A month is predicted before its outcomes are known; then a policy
+may buy labels and learn again. All policies learn in the same way: the ladder of ``params.yaml`` on the first 60% of
+what was bought, the choice on the next 20%, a refit on all of it.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ def losses(model: Pipeline, rows: pd.DataFrame, schema: dict[str, Any]) -> Any:
     return row_losses("classification", target, predict(model, rows, schema))
 
 
-# (year, month up to which was learned, month that has just passed) -> whether to learn again, and labels bought to tell.
+# (year, last month learned from, month that has just passed) -> whether to learn again, and labels bought to tell.
 Policy = Callable[[Year, int, int], tuple[bool, int]]
 
 

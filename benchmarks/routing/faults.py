@@ -144,7 +144,9 @@ FAULTS: dict[str, Fault] = {
     "too_few_rows": Fault(
         "overfitting_curve_falls", ("flights", "visibility", "temperature", "digits"), params=_few_rows
     ),
-    "capacity_too_high": Fault("overfitting_curve_flat", ("flights", "visibility", "diabetes"), params=_overgrown),
+    "capacity_too_high": Fault(
+        "capacity_too_high", ("flights", "visibility", "temperature", "diabetes"), params=_overgrown
+    ),
     "capacity_too_low": Fault("underfitting", params=_stunted),
     "features_scrambled": Fault("worse_than_baseline", code=bugs.scrambled_features),
     "loss_sign": Fault("worse_than_baseline", CLASSES, code=bugs.flipped_sign),
