@@ -148,6 +148,14 @@ TABLE: tuple[Transition, ...] = (
     ),
     # training
     Transition(
+        "worse_than_baseline",
+        "training",
+        STOP,
+        ("bug_suspected",),
+        "worse than a constant on its own training rows, or another check of model and evaluation fails",
+        "a bug: stop with the evidence, not with a retry",
+    ),
+    Transition(
         "leakage",
         "training",
         "data",
@@ -155,14 +163,6 @@ TABLE: tuple[Transition, ...] = (
         "the target leaks: a feature gives it away, a time lies in the future, or validation rows are training rows",
         "leave the leaking columns out, drop the copies",
         changes.without_leaks,
-    ),
-    Transition(
-        "worse_than_baseline",
-        "training",
-        STOP,
-        ("bug_suspected",),
-        "worse than a constant on its own training rows, or another check of model and evaluation fails",
-        "a bug: stop with the evidence, not with a retry",
     ),
     Transition(
         "labels_inconsistent",

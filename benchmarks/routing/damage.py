@@ -61,7 +61,8 @@ def shift_covariates(
     def kept(frame: pd.DataFrame, sign: int) -> pd.DataFrame:
         z = ((frame[name] - middle) / spread).fillna(0.0)
         chance = (1 / (1 + np.exp(-sign * 5 * severity * z))).to_numpy()
-        return frame.loc[random.random(len(frame)) < chance]
+        kept_rows: pd.DataFrame = frame[random.random(len(frame)) < chance]
+        return kept_rows
 
     return kept(window, -1), kept(pilot, 1)
 

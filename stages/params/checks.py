@@ -27,6 +27,9 @@ class Checks(Section):
     min_batch_fit: Share = Field(
         0.5, description="Bug: what a freed candidate must rank at least of what plain models rank on the same batch."
     )
+    min_memory: Share = Field(
+        0.9, description="Bug: what a fully grown tree must rank at least of the rows of a batch that it was fitted on."
+    )
     min_refit: Share = Field(
         0.5, description="Bug: what the model must rank at least of what the candidate ranks when fitted again."
     )

@@ -16,7 +16,13 @@ from stages.training.estimators import predict
 from stages.training.metrics import Array, Scorer, constant_prediction
 from stages.training.predictions import Predict, sound_predictions, steady
 from stages.training.sampling import Sampling, renumbered, some
-from stages.training.sanity import fits_a_batch, right_sign, same_as_refitted, shuffled_control
+from stages.training.sanity import (
+    fits_a_batch,
+    remembers_a_batch,
+    right_sign,
+    same_as_refitted,
+    shuffled_control,
+)
 
 Schema = dict[str, Any]
 REFIT_ROWS, JUDGED_ROWS, CONTROL_ROWS, STEADY_ROWS = 1500, 3000, 3000, 100
@@ -62,6 +68,7 @@ def look_for_bugs(
     before, after, units = _for_control(train, valid, schema, sampling.seed, copied=copied)
     return [
         fits_a_batch(candidate, train, schema, task, limits.min_batch_fit, sampling),
+        remembers_a_batch(train, schema, task, limits.min_memory, sampling),
         same_as_refitted(scored, scored_again, limits.min_refit, sampling),
         right_sign(task, own_target, model(own), own_blocks, sampling),
         *sound_predictions(task, prediction, again, every_target, limits.max_far),

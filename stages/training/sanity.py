@@ -19,7 +19,7 @@ from stages.data.blocks import Blocks
 from stages.params import WEIGHT, Candidate
 from stages.requirements import surely
 from stages.signals import Signal
-from stages.training.estimators import LINEAR, build, fit, predict
+from stages.training.estimators import LINEAR, build, features_of, fit, predict
 from stages.training.findings import measured, percent
 from stages.training.freed import freed
 from stages.training.metrics import Array, Scorer, figure, resampled
@@ -73,6 +73,43 @@ def fits_a_batch(
         f"on a batch of {len(batch)} rows that it was fitted on, the freed candidate ranks "
         f"{percent(found)} as well as the lesser of a linear model and a tree",
     )
+
+
+def remembers_a_batch(train: pd.DataFrame, schema: Schema, task: str, limit: float, sampling: Sampling) -> Signal:
+    """Fire when a fully grown tree does not know the rows again that it was fitted on: the features changed in between.
+
+    A tree remembers every row that is unlike the others, so it must rank its own batch as well as a table of the rows
+    does. If it does not, what is asked is not what was fitted: values scrambled, columns in another order, labels or
+    answers turned about. The figure is its ranking as a share of the table's; no candidate is at fault here.
+    """
+    name = "remembers_a_batch"
+    batch = _batch(train, schema, sampling.seed)
+    if len(batch) < MIN_ROWS:
+        return Signal(name=name, threshold=limit, direction="below", says="too few rows to remember")
+    target = batch[schema["target"]].to_numpy(dtype="float64")
+    tree = (DecisionTreeClassifier if task == "classification" else DecisionTreeRegressor)(random_state=0)
+    features = build("linear", LINEAR[task], schema, task, sampling.seed).named_steps["features"]
+    told = predict(fit(Pipeline([("features", features), ("model", tree)]), batch, schema), batch, schema)
+    known = _looked_up(batch, target, schema)
+
+    def share(weight: Array) -> list[float]:
+        return [float(np.divide(ranking(task, target, told, weight), ranking(task, target, known, weight)))]
+
+    with np.errstate(divide="ignore", invalid="ignore"):
+        draws = resampled(share, len(batch), None, n=sampling.n, seed=sampling.seed)
+        found = figure(share(np.ones(len(batch)))[0], draws[:, 0], sampling.level)
+    says = f"a tree ranks the {len(batch)} rows that it was fitted on {percent(found)} as well as it must"
+    return measured(name, found, limit, "below", "of what it saw", says)
+
+
+def _looked_up(batch: pd.DataFrame, target: Array, schema: Schema) -> Array:
+    """Return the mean target, or the class shares, of the rows with the same features as each row."""
+    rows = pd.util.hash_pandas_object(features_of(batch, schema).astype("str"), index=False).to_numpy()
+    codes = np.unique(rows, return_inverse=True)[1]
+    values = target[:, None] if schema["classes"] is None else np.eye(len(schema["classes"]))[target.astype(int)]
+    sums = np.stack([np.bincount(codes, weights=column) for column in values.T], axis=1)
+    means = (sums / np.bincount(codes)[:, None])[codes]
+    return np.asarray(means[:, 0] if schema["classes"] is None else means)
 
 
 def shuffled_control(

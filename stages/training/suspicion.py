@@ -10,7 +10,12 @@ from stages.signals import Signal
 
 Found = dict[str, Any]
 MAX_SHOWN = 10
-TELLING = ("fits_a_batch", "same_as_refitted", "right_sign")  # the others are exact on any number of rows
+TELLING = (
+    "fits_a_batch",
+    "remembers_a_batch",
+    "same_as_refitted",
+    "right_sign",
+)  # the others are exact on any number of rows
 
 
 def bug_suspected(better: Found, findings: list[Found], explained: bool = False) -> Signal:

@@ -68,7 +68,7 @@ def situation(stage: str, *, fires: tuple[str, ...] = (), **changed: Any) -> Sit
             {"data.labels.queued": 40},
         ),
         ("training", ("bug_suspected",), STOP, "worse_than_baseline", {}),
-        ("training", ("bug_suspected", "leakage"), "data", "leakage", {"data.collect.without": ["dep_delay"]}),
+        ("training", ("leakage",), "data", "leakage", {"data.collect.without": ["dep_delay"]}),
         (
             "training",
             ("requirements_missed", "overfitting", "curve_falling"),
