@@ -72,11 +72,14 @@ def main() -> None:
     parser.add_argument("--plan", choices=PLANS, default="report")
     parser.add_argument("--fault", action="append", choices=FAULTS, help="only this one; may be repeated")
     parser.add_argument("--table", action="append", choices=TABLES, help="only this one; may be repeated")
+    parser.add_argument("--severity", action="append", type=float, help="only this one; may be repeated")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--out", type=Path, help="JSON lines of outcomes; a run that is cut off goes on from it")
     parser.add_argument("--verbose", action="store_true", help="tell what every wrong trial said")
     options = parser.parse_args()
     planned = list(trials(PLANS[options.plan], options.fault or list(FAULTS), options.table or list(TABLES)))
+    if options.severity:
+        planned = [trial for trial in planned if trial.severity in options.severity]
     found = {outcome.trial: outcome for outcome in (read(options.out) if options.out else [])}
     left = [trial for trial in planned if trial not in found]
     for number, outcome in enumerate(outcomes(left, options.jobs), start=1):

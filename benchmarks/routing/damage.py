@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from benchmarks.routing.tables import TARGET
+from benchmarks.routing.tables import SOURCE, TARGET
 
 Parts = tuple[pd.DataFrame, pd.DataFrame]
 Schema = dict[str, Any]
@@ -33,6 +33,31 @@ def flip_one_class(
         return frame.assign(**{TARGET: frame[TARGET].mask(mine, labels[1])})
 
     return flipped(window), flipped(pilot)
+
+
+def bad_annotator(
+    window: pd.DataFrame, pilot: pd.DataFrame, severity: float, random: Generator, schema: Schema
+) -> Parts:
+    """Let one of the four who label give up to all their rows another class at random."""
+    who = f"person{random.integers(4)}"
+
+    def careless(frame: pd.DataFrame) -> pd.DataFrame:
+        wrong = _flipped(frame, severity, random, schema)
+        return frame.assign(**{TARGET: frame[TARGET].mask(frame[SOURCE] == who, wrong[TARGET])})
+
+    return careless(window), careless(pilot)
+
+
+def bad_source(window: pd.DataFrame, pilot: pd.DataFrame, severity: float, random: Generator, schema: Schema) -> Parts:
+    """Let one of four sources name up to all rows of each class after the next: its coding is off by one."""
+    which, classes = f"person{random.integers(4)}", schema["classes"]
+    following = dict(zip(classes, [*classes[1:], classes[0]], strict=True))
+
+    def off_by_one(frame: pd.DataFrame) -> pd.DataFrame:
+        mine = (frame[SOURCE] == which) & (random.random(len(frame)) < severity)
+        return frame.assign(**{TARGET: frame[TARGET].mask(mine, frame[TARGET].map(following))})
+
+    return off_by_one(window), off_by_one(pilot)
 
 
 def leak_copy(window: pd.DataFrame, pilot: pd.DataFrame, severity: float, random: Generator, schema: Schema) -> Parts:

@@ -23,6 +23,8 @@ Parts = tuple[pd.DataFrame, pd.DataFrame]
 BIG = ("flights", "visibility", "temperature")
 BINARY = ("flights", "visibility", "breast_cancer")
 CLASSES = ("flights", "visibility", "digits", "breast_cancer", "wine")
+# Where classes overlap, wrong labels cannot be told from rows that no feature tells apart (Scott et al. 2013).
+SEPARABLE = ("visibility", "digits", "breast_cancer", "wine")
 ALL = tuple(TABLES)
 
 
@@ -139,8 +141,10 @@ def _quarantined(severity: float) -> str:
 
 FAULTS: dict[str, Fault] = {
     "none": Fault(RELEASED),
-    "labels_flipped": Fault("labels_inconsistent", CLASSES, damage.flip_labels),
-    "labels_flipped_in_one_class": Fault("labels_inconsistent", CLASSES, damage.flip_one_class),
+    "labels_flipped": Fault("labels_inconsistent", SEPARABLE, damage.flip_labels),
+    "labels_flipped_in_one_class": Fault("labels_inconsistent", SEPARABLE, damage.flip_one_class),
+    "bad_annotator": Fault("labels_inconsistent", SEPARABLE, damage.bad_annotator),
+    "bad_label_source": Fault("labels_inconsistent", SEPARABLE, damage.bad_source),
     "too_few_rows": Fault(
         "overfitting_curve_falls", ("flights", "visibility", "temperature", "digits"), params=_few_rows
     ),

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 ROOT = Path(__file__).parents[2]
-TARGET = "target"
+TARGET, KEY, SOURCE = "target", "item", "labelled_by"
 FLIGHTS_ROWS = WEATHER_ROWS = 12_000
 
 
