@@ -91,7 +91,9 @@ def gate_open(situation: Situation) -> bool:
             return held and not situation.fires("bug_suspected") and not situation.fires("leakage")
         case _:
             held = _passes(situation, "tests_fail") and _passes(situation, "pilot_fails")
-            return held and not any(map(situation.fires, ("serving_missed", "outcome_flat", "outcome_low")))
+            return held and not any(
+                map(situation.fires, ("serving_missed", "outcome_flat", "outcome_low", "champion_stays"))
+            )
 
 
 def bound_signals(situation: Situation) -> dict[str, Signal]:

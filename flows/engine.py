@@ -15,6 +15,7 @@ from typing import TypeVar
 from flows import worker
 from flows.worker import StepResult
 from stages.errors import LoopwrightError
+from stages.signals import Signal
 
 __all__ = ["Engine", "StepResult", "WorkerDied"]
 T = TypeVar("T")
@@ -83,6 +84,10 @@ class Engine:
     def preload(self) -> Future[None]:
         """Queue the imports that later steps need."""
         return self._submit(worker.preload)
+
+    def compare_champion(self, iteration: int) -> Signal | None:
+        """Return what the released model says to the one in the workspace, None when nothing else is released."""
+        return self.result(self._submit(worker.compare_champion, iteration))
 
     def status(self) -> list[str]:
         """Return the DVC stages and files that differ from ``dvc.lock``."""

@@ -95,6 +95,8 @@ class Session:
         """
         lines = record.read_record(self.project)
         signals = list(read_signals(self.project / "signals" / f"{entry.stage}.json").values())
+        champion = self.engine.compare_champion(entry.number) if entry.stage == "deployment" else None
+        signals += [champion] if champion else []
         now = entries.situation(self.project, entry.stage, signals, lines, entry.run, worked.seconds)
         move = decide(now)
         if move.row == labelling.ASKS_AGAIN:

@@ -390,6 +390,14 @@ TABLE: tuple[Transition, ...] = (
         changes.relax_missed,
         asks=True,
     ),
+    Transition(
+        "champion_stays",
+        "deployment",
+        STOP,
+        ("champion_stays",),
+        "the released model meets the charter too, and the new one is not surely better",
+        "keep the released model (`deployment.champion.replace` says when it is replaced)",
+    ),
     # any: bounds, checked before any way back
     Transition(
         "budget_spent",

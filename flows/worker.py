@@ -31,6 +31,7 @@ from filelock import FileLock
 from stages.errors import LoopwrightError, ParamsError, ProjectError
 from stages.files import write_text
 from stages.params import PARAMS_FILE
+from stages.signals import Signal
 
 WORKER_LOCK = ".loopwright/worker.lock"
 NAME = "loopwright worker"
@@ -97,6 +98,12 @@ def run_step(name: str) -> StepResult:
         done = repo.reproduce(targets=[name], single_item=True)
     how: How = "unchanged" if not done else "ran" if name in _State.ran else "restored"
     return StepResult(name, how, time.perf_counter() - started)
+
+
+def compare_champion(iteration: int) -> Signal | None:
+    """Hold the model of the workspace beside the released one; see `stages.deployment.champion`."""
+    with _reporting("comparison with the released model"):
+        return importlib.import_module("stages.deployment.champion").compare(_State.project, iteration)  # type: ignore[no-any-return]
 
 
 def preload() -> None:

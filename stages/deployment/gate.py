@@ -51,6 +51,7 @@ def run(project: Path) -> None:
             "requirements": entries,
             "features": work.schema["features"],
             "classes": work.schema["classes"],
+            "threshold": work.threshold,
             "tests": {"run": len(tests), "failed": sum(not test["passed"] for test in tests)},
             "window": work.schema["window"],
             "pilot": work.schema["pilot"] | {"judged": piloted["rows"]},

@@ -34,7 +34,9 @@ def publish(project: Path, *, iteration: int) -> dict[str, Any]:
             shutil.copyfile(source, temporary)
     pointer: dict[str, Any] = {"sha256": sha256, "path": f"{name}/model.skops", "iteration": iteration}
     pointer["card"] = f"{name}/card-{iteration:03d}.json"
-    write_json(project / pointer["card"], card | {"iteration": iteration, "sha256": sha256})
+    # Which rows it was judged on: another model can be compared with it on the same ones only.
+    seen = {"pilot_sha256": _sha256(project / "data" / "splits" / "pilot.parquet")}
+    write_json(project / pointer["card"], {**card, **seen, "iteration": iteration, "sha256": sha256})
     write_json(project / POINTER, pointer)
     return pointer
 

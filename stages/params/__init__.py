@@ -16,7 +16,7 @@ from stages.params.data import (
     Tabular,
     Validate,
 )
-from stages.params.deployment import BehaviourTest, Deployment, Shift, Slices
+from stages.params.deployment import BehaviourTest, Champion, Deployment, Shift, Slices
 from stages.params.labels import Labels
 from stages.params.loading import Params, check_params, load_params, read_params, refuse_bare_dates
 from stages.params.planning import Budgets, Combine, Decision, Outcome, Planning, Prices, Progress, Requirement
@@ -30,6 +30,7 @@ __all__ = [
     "Bootstrap",
     "Budgets",
     "Candidate",
+    "Champion",
     "Checks",
     "Collect",
     "Combine",

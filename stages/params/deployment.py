@@ -70,9 +70,23 @@ class Shift(Section):
     )
 
 
+class Champion(Section):
+    """When a new model may take the place of the released one."""
+
+    replace: Literal["surely_better", "unless_worse", "always"] = Field(
+        "surely_better",
+        description="A new model that meets the charter replaces a released one that meets it too when it is surely "
+        "better on the rows of the pilot, unless it is surely worse, or always.",
+    )
+    min_gain: Annotated[float, Field(ge=0)] = Field(
+        0.0, description="Surely better: the interval of the gain in the charter's metric lies above this."
+    )
+
+
 class Deployment(Section):
     """What a model must show before it is released."""
 
     tests: list[BehaviourTest] = Field(default_factory=list)
     slices: Slices = Field(default_factory=Slices)
     shift: Shift = Field(default_factory=Shift)
+    champion: Champion = Field(default_factory=Champion)

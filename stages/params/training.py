@@ -66,6 +66,16 @@ class Diagnosis(Section):
     )
 
 
+class Selection(Section):
+    """When a more complex candidate is worth it."""
+
+    min_gain: Annotated[float, Field(ge=0)] = Field(
+        0.0,
+        description="Of candidates that meet the requirements the simplest is taken, unless the best one's gain in the "
+        "charter's metric over it is surely more than this (paired, on the validation rows).",
+    )
+
+
 class Training(Section):
     """The ladder of candidates, from low to high capacity, and which rungs are tried."""
 
@@ -76,6 +86,7 @@ class Training(Section):
     diagnosis: Diagnosis = Field(default_factory=Diagnosis)
     checks: Checks = Field(default_factory=Checks)
     search: Search = Field(default_factory=Search)
+    selection: Selection = Field(default_factory=Selection)
 
     @model_validator(mode="after")
     def _known(self) -> Training:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from stages.metric_names import larger_is_better
 from stages.training.metrics import Array, Figure, Scorer, figure, resampled
+
+MIN_ROWS = 20  # fewer do not tell how much they vary
 
 
 def better_than_constant(scorer: Scorer, n: int, level: float, seed: int) -> dict[str, Figure | str]:
@@ -24,6 +27,27 @@ def better_than_constant(scorer: Scorer, n: int, level: float, seed: int) -> dic
         draws, values = resampled(score, *scorer.rows, n=n, seed=seed), score(_even(scorer))
     loss, other = (figure(values[at], draws[:, at], level) for at in (0, 1))
     return {"loss": loss, "other": other, "other_metric": second}
+
+
+def paired_gain(one: Scorer, other: Scorer, metric: str, *, n: int, level: float, seed: int) -> Figure:
+    """Return by how much one model is better than another on the same rows, whole blocks resampled in pairs."""
+    if one.blocks is None and len(one.target) < MIN_ROWS:
+        return {"value": None, "low": None, "high": None}
+    sign = 1.0 if larger_is_better(one.task, metric) else -1.0
+
+    def gain(weight: Array) -> list[float]:
+        mine, its = (scorer.score([metric], weight)[metric] for scorer in (one, other))
+        return [sign * (mine - its)]
+
+    draws = resampled(gain, *one.rows, n=n, seed=seed)
+    found = figure(gain(np.ones(len(one.target)))[0], draws[:, 0], level)
+    if found["value"] is None or found["low"] is None or found["high"] is None:
+        return found
+    return {
+        "value": found["value"],
+        "low": min(found["low"], found["value"]),
+        "high": max(found["high"], found["value"]),
+    }
 
 
 def _relative_loss(scorer: Scorer, weight: Array) -> list[float]:

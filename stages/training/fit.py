@@ -12,8 +12,12 @@ from stages.files import write_json, write_text
 from stages.params import PARAMS_FILE
 from stages.step import main
 from stages.training.candidates import fit_candidate
+from stages.training.estimators import predict
 from stages.training.frontier_picture import draw
 from stages.training.judging import Judge
+from stages.training.metrics import Scorer
+from stages.training.parsimony import simplest_as_good
+from stages.training.sampling import Sampling
 from stages.training.selection import Scores, frontier, missed, select
 from stages.training.store import save_model
 
@@ -27,9 +31,10 @@ def run(project: Path) -> None:
     folder = project / "models" / "candidates"
     shutil.rmtree(folder, ignore_errors=True)
     found: dict[str, dict[str, Any]] = {}
+    models: dict[str, Any] = {}
     for name in work.params.training.use:
         try:
-            model = fit_candidate(work, name, judge.splits["train"])
+            models[name] = fit_candidate(work, name, judge.splits["train"])
         except (ValueError, TypeError) as error:
             raise ParamsError(
                 f"{work.params.training.candidates[name].estimator} cannot be fitted: {str(error).splitlines()[0]}",
@@ -37,15 +42,16 @@ def run(project: Path) -> None:
                 expected="params that fit together, and an estimator that takes this table",
                 todo="correct it, or take it out of training.use",
             ) from error
-        found[name] = judge.judge(model, save_model(folder / f"{name}.skops", model) / MEGABYTE)
-    _choose(work, judge, found)
+        found[name] = judge.judge(models[name], save_model(folder / f"{name}.skops", models[name]) / MEGABYTE)
+    _choose(work, judge, found, models)
     figures = {name: {key: value for key, value in item.items() if key != "options"} for name, item in found.items()}
     write_json(project / "metrics" / "candidates.json", figures)
 
 
-def _choose(work: Context, judge: Judge, found: dict[str, dict[str, Any]]) -> None:
+def _choose(work: Context, judge: Judge, found: dict[str, dict[str, Any]], fitted: dict[str, Any]) -> None:
     scores = {name: {**item["valid"], "size_mb": item["size_mb"]} for name, item in found.items()}
-    chosen = select(scores, judge.bounds, judge.aim)
+    best = select(scores, judge.bounds, judge.aim)
+    chosen, gains = _simplest(work, judge, found, fitted, best)
     models = work.project / "models"
     shutil.copyfile(models / "candidates" / f"{chosen}.skops", models / "model.skops")
     # Apart, so that what goes by the choice alone does not run again when only the others' figures change.
@@ -56,6 +62,8 @@ def _choose(work: Context, judge: Judge, found: dict[str, dict[str, Any]]) -> No
         models / "selection.json",
         {
             "chosen": chosen,
+            "best": best,
+            "gains": gains,
             "frontier": frontier(scores, judge.axes, work.task),
             "missed": {name: missed(values, judge.bounds) for name, values in scores.items()},
             "bounds": list(judge.bounds),
@@ -64,6 +72,35 @@ def _choose(work: Context, judge: Judge, found: dict[str, dict[str, Any]]) -> No
     )
     points = {name: {axis: values[axis] for axis in judge.axes} for name, values in scores.items()}
     write_text(work.project / "plots" / "frontier.svg", draw(points, options, judge.bounds, chosen, work.task))
+
+
+def _simplest(
+    work: Context, judge: Judge, found: dict[str, dict[str, Any]], fitted: dict[str, Any], best: str
+) -> tuple[str, dict[str, Any]]:
+    """Take a simpler candidate that also meets the charter and is not surely worse; see `parsimony`.
+
+    Where none meets it the loop needs the one that comes nearest, and a mean or formula has no rows to compare on.
+    """
+    scores = {name: {**item["valid"], "size_mb": item["size_mb"]} for name, item in found.items()}
+    ladder = [name for name in work.params.training.candidates if name in found]
+    simpler = [name for name in ladder[: ladder.index(best)] if not missed(scores[name], judge.bounds)]
+    if judge.combine["by"] != "threshold" or missed(scores[best], judge.bounds) or not simpler:
+        return best, {}
+    valid = judge.splits["valid"]
+    scorers = {
+        name: Scorer(
+            work.task,
+            work.target(valid),
+            predict(fitted[name], valid, work.schema),
+            judge.constant,
+            work.blocks(valid),
+            found[name]["threshold"],
+        )
+        for name in (*simpler, best)
+    }
+    training, metric = work.params.training, str(work.charter["optimise"])
+    sampling = Sampling.of(training.bootstrap, work.params.seed)
+    return simplest_as_good(best, simpler, scorers, metric, training.selection.min_gain, sampling)
 
 
 def _by_threshold(judge: Judge, options: dict[float, Scores]) -> list[dict[str, float | None]]:

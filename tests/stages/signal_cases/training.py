@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 
 from stages.data.sources.nycflights13 import Flights
-from stages.params import WEIGHT, Candidate, Checks, Collect
+from stages.deployment.champion import champion_stays
+from stages.params import WEIGHT, Candidate, Champion, Checks, Collect
 from stages.training.bugs import look_for_bugs
-from stages.training.comparison import better_than_constant
+from stages.training.comparison import better_than_constant, paired_gain
 from stages.training.estimators import build, fit, predict
 from stages.training.leakage import look_for_leaks
 from stages.training.metrics import Scorer, constant_prediction
@@ -114,7 +115,27 @@ def measure_bug(train: pd.DataFrame, valid: pd.DataFrame, schema: dict[str, Any]
     return bug_suspected(better, [finding.model_dump() for finding in findings])
 
 
+def worn_out(severity: float, rows: int, seed: int) -> Inputs:
+    """A new model, that share of whose predictions went to other rows, beside a released one that meets the charter."""
+    frame, schema, random = drawn("breast_cancer", 2 * rows, seed)
+    train, pilot = frame[:rows], frame[rows:]
+    released = predict(fit(build("one", LOGISTIC, schema, "classification", 0), train, schema), pilot, schema)
+    sharpened = released**3 / (released**3).sum(axis=1, keepdims=True)
+    better = 0.7 * np.eye(2)[pilot["target"]] + 0.3 * released  # knows more than the released one, when nothing is worn
+    struck = np.flatnonzero(random.random(rows) < severity)
+    better[struck] = sharpened[random.permutation(struck)]
+    return {"target": pilot["target"].to_numpy(dtype=float), "new": better, "released": released}
+
+
+def measure_champion(target: Any, new: Any, released: Any) -> Any:
+    constant = np.array([0.4, 0.6])
+    one, other = (Scorer("classification", target, found, constant) for found in (new, released))
+    gain = paired_gain(one, other, "log_loss", n=SAMPLING.n, level=SAMPLING.level, seed=SAMPLING.seed)
+    return champion_stays(gain, [], "log_loss", Champion())
+
+
 CASES = [
+    Case("champion_stays", worn_out, measure_champion, severities=(0.0, 0.3, 1.0), rows=280),
     Case("leakage", noisy_copy, measure_leakage, severities=(0.0, 0.5, 0.7, 1.0), rows=440),
     Case("leakage", copied_rows, measure_leakage, severities=(0.0, 0.1, 0.3), rows=560),
     Case("leakage", future_time, measure_leakage, severities=(0.0, 0.01, 0.5), rows=2000),

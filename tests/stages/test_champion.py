@@ -1,0 +1,206 @@
+"""A released model is replaced for a reason that the rows give: better, surely, or the charter asks for it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from flows import patching
+from flows.decide import decide, gate_open
+from flows.init import init
+from flows.transitions import RELEASED, STOP
+from stages.context import Context
+from stages.data import collect, split, validate
+from stages.deployment import behaviour, champion, gate, pilot, refit, serving, slices
+from stages.deployment.champion import champion_stays, compare
+from stages.deployment.release import publish
+from stages.files import read_json, read_parquet, write_json, write_parquet
+from stages.params import Champion
+from stages.planning import charter, feasibility
+from stages.signals import Signal
+from stages.training import fit
+from stages.training.comparison import paired_gain
+from stages.training.metrics import Scorer
+from stages.training.parsimony import simplest_as_good
+from stages.training.sampling import Sampling
+from tests.conftest import bundled_table
+from tests.flows.test_decide import situation
+
+LOGISTIC = {"estimator": "sklearn.linear_model.LogisticRegression", "params": {"max_iter": 1000}}
+STRONG = {"estimator": "sklearn.linear_model.LogisticRegression", "params": {"max_iter": 1000, "C": 0.1}}
+STUMP = {"estimator": "sklearn.tree.DecisionTreeClassifier", "params": {"max_depth": 1}}
+NO_CLOCK = {"planning.requirements": {"log_loss_skill": {"at_least": 0.3}, "roc_auc": {"at_least": 0.6}}}
+
+
+def scorer(prediction: Any, target: Any, blocks: Any = None) -> Scorer:
+    return Scorer("classification", target, np.c_[1 - prediction, prediction], np.array([0.5, 0.5]), blocks)
+
+
+def test_a_paired_gain_is_narrower_than_two_figures_apart() -> None:
+    random = np.random.default_rng(0)
+    target = random.integers(0, 2, 500).astype(float)
+    hard = random.random(500)
+    one = np.clip(np.where(target == 1, 1 - hard, hard) * 0.8 + 0.1, 0.01, 0.99)
+    other = np.clip(one + 0.02 * np.where(target == 1, -1, 1), 0.01, 0.99)
+    gain = paired_gain(scorer(one, target), scorer(other, target), "log_loss", n=200, level=0.95, seed=0)
+    assert gain["low"] is not None and gain["high"] is not None
+    assert 0 < gain["low"] < (gain["value"] or 0) < gain["high"]
+    spread = 2 * 1.96 * scorer(one, target).losses.std() / 500**0.5
+    assert gain["high"] - gain["low"] < spread / 3
+    turned = paired_gain(scorer(other, target), scorer(one, target), "log_loss", n=200, level=0.95, seed=0)
+    assert turned["value"] == pytest.approx(-(gain["value"] or 0))
+
+
+def test_the_simplest_that_is_not_surely_worse_is_taken() -> None:
+    random = np.random.default_rng(0)
+    target = random.integers(0, 2, 600).astype(float)
+    good = np.clip(0.5 + 0.3 * (target - 0.5) + 0.1 * random.normal(size=600), 0.01, 0.99)
+    scorers = {
+        "plain": scorer(np.full(600, 0.5), target),
+        "as good": scorer(np.clip(good + 0.03 * random.normal(size=600), 0.01, 0.99), target),
+        "best": scorer(good, target),
+    }
+    options = (scorers, "log_loss")
+    chosen, gains = simplest_as_good("best", ["plain", "as good"], *options, 0.02, Sampling())
+    assert (chosen, set(gains)) == ("as good", {"plain", "as good"})
+    assert simplest_as_good("best", ["plain"], *options, 0.0, Sampling())[0] == "best"
+    assert simplest_as_good("best", ["plain"], *options, 0.5, Sampling())[0] == "plain"
+    few = np.repeat(np.arange(3), 200)  # three days do not tell
+    dated = {name: Scorer(s.task, s.target, s.prediction, s.constant, few) for name, s in scorers.items()}
+    assert simplest_as_good("best", ["plain"], dated, "log_loss", 0.0, Sampling())[0] == "plain"
+
+
+BETTER, WORSE = {"value": 0.1, "low": 0.05, "high": 0.15}, {"value": -0.1, "low": -0.15, "high": -0.05}
+UNSURE = {"value": 0.1, "low": -0.05, "high": 0.25}
+
+
+@pytest.mark.parametrize(
+    ("gain", "missed", "replace", "stays"),
+    [
+        (BETTER, [], "surely_better", False),
+        (UNSURE, [], "surely_better", True),
+        (WORSE, [], "surely_better", True),
+        (WORSE, ["roc_auc"], "surely_better", False),
+        (UNSURE, [], "unless_worse", False),
+        (WORSE, [], "unless_worse", True),
+        (WORSE, [], "always", False),
+        (None, [], "surely_better", None),
+        ({"value": 0.1, "low": None, "high": None}, [], "surely_better", None),
+    ],
+)
+def test_what_replaces_a_released_model(gain: Any, missed: list[str], replace: Any, stays: bool | None) -> None:
+    signal = champion_stays(gain, missed, "log_loss", Champion(replace=replace))
+    assert signal.fires is stays
+    assert signal.threshold == 0.0
+
+
+def test_a_champion_that_stays_ends_the_run_and_one_that_cannot_be_compared_does_not() -> None:
+    stays = situation("deployment", fires=("champion_stays",))
+    assert not gate_open(stays)
+    assert (decide(stays).row, decide(stays).to) == ("champion_stays", STOP)
+    unknown = {**stays.signals, "champion_stays": champion_stays(None, [], "log_loss", Champion())}
+    assert decide(type(stays)(stays.stage, unknown, stays.params, stays.values)).to == RELEASED
+
+
+Make = Callable[..., Path]
+
+
+@pytest.fixture(scope="module")
+def released(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project whose logistic regression is released."""
+    folder = tmp_path_factory.mktemp("champion")
+    bundled_table("breast_cancer").to_csv(folder / "table.csv", index=False)
+    project = init(folder / "project", folder / "table.csv", "target")
+    patching.apply(project, {"training.bootstrap.n": 50, **NO_CLOCK} | ladder(one=LOGISTIC))
+    for step in (charter, feasibility, collect, validate, split):
+        step.run(project)
+    deployed(project)
+    publish(project, iteration=4)
+    return project
+
+
+def ladder(**candidates: Any) -> dict[str, Any]:
+    return {"training.candidates": candidates, "training.use": list(candidates)}
+
+
+def deployed(project: Path) -> None:
+    for step in (fit, refit, behaviour, serving, slices, pilot, gate):
+        step.run(project)
+
+
+@pytest.fixture
+def project(released: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(released, tmp_path / "project"))
+
+
+def test_the_same_model_is_not_compared_with_itself(project: Path) -> None:
+    assert compare(project, 9) is None
+
+
+def test_a_model_that_is_no_better_does_not_replace_the_released_one(project: Path) -> None:
+    patching.apply(project, ladder(two=STUMP))
+    deployed(project)
+    signal = compare(project, 9)
+    assert signal is not None
+    assert signal.fires is True
+    assert (signal.value or 0) < 0
+    again = compare(project, 9)
+    assert again == signal
+    # Killed between the release and the record: the same answer, though by now the model is the released one.
+    publish(project, iteration=9)
+    assert compare(project, 9) == signal
+    assert compare(project, 10) is None
+
+
+def test_a_requirement_that_only_the_new_model_meets_decides(project: Path) -> None:
+    pointer = read_json(project / "releases" / "current.json")
+    patching.apply(project, ladder(two=STRONG))
+    deployed(project)
+    work = Context(project)
+    size = (project / pointer["path"]).stat().st_size / 1e6
+    bounds = {**work.charter["requirements"], "size_mb": {"at_most": size / 2}}
+    write_json(project / "charter" / "charter.json", {**work.charter, "requirements": bounds})
+    signal = compare(project, 9)
+    assert signal is not None
+    assert signal.fires is False
+    assert signal.evidence["missed_by_champion"] == ["size_mb"]
+
+
+def test_rows_the_released_model_may_have_learned_from_prove_nothing(project: Path) -> None:
+    patching.apply(project, ladder(two=STUMP))
+    deployed(project)
+    path = project / "data" / "splits" / "pilot.parquet"
+    rows = read_parquet(path)
+    write_parquet(path, rows.head(80))
+    signal = compare(project, 9)
+    assert signal is not None
+    assert signal.fires is None
+    assert "may have learned from rows of this pilot" in signal.says
+    write_parquet(path, rows.drop(columns="mean_radius"))
+    found = compare(project, 9)
+    assert isinstance(found, Signal)
+    assert found.fires is None
+    assert "lack its mean_radius" in found.says
+
+
+def test_nothing_is_compared_before_a_first_release(project: Path) -> None:
+    (project / "releases" / "current.json").unlink()
+    assert champion.compare(project, 9) is None
+
+
+def test_of_two_that_meet_the_charter_the_simpler_is_chosen(project: Path) -> None:
+    patching.apply(project, ladder(simple=STRONG, complex=LOGISTIC))
+    fit.run(project)
+    selection = read_json(project / "models" / "selection.json")
+    chosen = read_json(project / "models" / "chosen.json")["name"]
+    assert selection["chosen"] == chosen
+    if selection["best"] == "complex":
+        assert (chosen == "simple") == (selection["gains"]["simple"]["low"] <= 0)
+    patching.apply(project, ladder(simple=STUMP, complex=LOGISTIC))
+    fit.run(project)
+    assert read_json(project / "models" / "chosen.json")["name"] == "complex"
