@@ -6,6 +6,7 @@ from typing import Any
 
 from stages.shift.features import feature_shifts, smallest_p
 from stages.shift.joint import auc, two_sample_scores
+from stages.shift.moments import moments_p
 from stages.shift.sides import MAX_ROWS, Sides
 from stages.training.metrics import Figure
 
@@ -15,6 +16,9 @@ def detect(sides: Sides, *, level: float, seed: int) -> dict[str, Any]:
 
     At most 50,000 rows a side are looked at (a seeded choice within every block), and a fold's classifier learns from
     at most 5,000 of each: a shift that such a sample does not show is far below any limit worth setting.
+
+    The p-value is the smallest of four, times four: of any feature, of their means together, of their pairs, and of the
+    classifier. What is judged against limits are the features and the classifier's AUC.
 
     Returns
     -------
@@ -26,7 +30,7 @@ def detect(sides: Sides, *, level: float, seed: int) -> dict[str, Any]:
     features = feature_shifts(seen, level=level)
     scores = two_sample_scores(seen, seed)
     joint: Figure = {"value": None, "low": None, "high": None}
-    ps = [smallest_p(features)]
+    ps = [smallest_p(features), *moments_p(seen, seed).values()]
     if scores is not None:
         told = auc(seen, scores)
         joint = told.figure(level)

@@ -151,7 +151,29 @@ def _category(before: Array, after: Array, blocks: Pair) -> Moved:
     spread = [_variance(side, share, block, pooled) for side, share, block in zip(codes, shares, blocks, strict=True)]
     effect = max(1.0, sum(spread) / (freedom * (1 / n[0] + 1 / n[1])))
     spare = freedom * (sum(units(len(side), block) for side, block in zip(codes, blocks, strict=True)) - 2)
-    return Moved(distance, float(stats.f.sf(pearson / effect / freedom, freedom, spare)), new=new)
+    p = min(float(stats.f.sf(pearson / effect / freedom, freedom, spare)), _unseen_p(codes, blocks, k))
+    return Moved(distance, min(1.0, 2 * p), new=new)
+
+
+def _unseen_p(codes: tuple[Rows, Rows], blocks: Pair, k: int) -> float:
+    """Return the p-value of "no new category but such as are always to come".
+
+    By Good and Turing (1953), a unit, a row or a block, brings as many categories not seen before as there are
+    categories that one unit only has had, over the units; one more is added for what that estimate does not know.
+    """
+    met = [_incidence(side, block, k) for side, block in zip(codes, blocks, strict=True)]
+    once = int(np.sum(met[0][0] == 1))
+    expected = met[1][1] * (once + 1) / met[0][1]
+    return float(stats.poisson.sf(met[1][0][met[0][0] == 0].sum() - 1, expected))
+
+
+def _incidence(codes: Rows, blocks: Any, k: int) -> tuple[Rows, int]:
+    """Return in how many units each category is, (k,), and how many units there are."""
+    if blocks is None:
+        return np.bincount(codes, minlength=k), len(codes)
+    block = np.unique(blocks, return_inverse=True)[1]
+    pairs = np.unique(block * k + codes)
+    return np.bincount(pairs % k, minlength=k), int(block.max()) + 1
 
 
 def _variance(codes: Rows, shares: Array, blocks: Any, pooled: Array) -> float:
