@@ -44,6 +44,17 @@ def collect_more(situation: Situation) -> Patch:
     return more if _affordable(situation, added) else {}
 
 
+def collect_if_enough(situation: Situation) -> Patch:
+    """Collect more where a step may be enough; else a candidate not tried yet comes first, as it costs nothing.
+
+    How many rows are needed is the learning curve's estimate; where it has none, a step may be enough.
+    """
+    needed = (situation.evidence("rows_needed") or {}).get("value")
+    after = (situation.evidence("rows") or 0) + (situation.evidence("more_rows") or 0)
+    too_few = needed is not None and needed > after
+    return {} if too_few and _untried(situation) else collect_more(situation)
+
+
 def collect_unless_flat(situation: Situation) -> Patch:
     """Collect more where the curve cannot tell whether that helps: on few rows it mostly cannot."""
     curve = situation.signals.get("curve_falling")

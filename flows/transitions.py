@@ -216,9 +216,9 @@ TABLE: tuple[Transition, ...] = (
         "training",
         "data",
         ("requirements_missed", "overfitting", "curve_falling"),
-        "overfitting, and the learning curve still falls",
+        "overfitting, the learning curve still falls, and a step of the source may be enough (or no candidate is left)",
         "collect more",
-        changes.collect_more,
+        changes.collect_if_enough,
     ),
     Transition(
         "overfitting_curve_flat",

@@ -225,7 +225,7 @@ def test_planning_relaxes_only_when_the_charter_says_so() -> None:
 
 
 @pytest.mark.parametrize(
-    ("needed", "rows"), [(None, 20_000), (12_000.0, 13_200), (60_000.0, 20_000), (9_000.0, 20_000)]
+    ("needed", "rows"), [(None, 20_000), (12_000.0, 13_200), (20_000.0, 20_000), (9_000.0, 20_000)]
 )
 def test_no_more_rows_are_collected_than_the_curve_asks_for(needed: float | None, rows: int) -> None:
     """A tenth more than needed, where that lies between the rows there are and a step of the source."""
@@ -238,6 +238,19 @@ def test_no_more_rows_are_collected_than_the_curve_asks_for(needed: float | None
         for name, found in now.signals.items()
     }
     assert decide(replace(now, signals=signals)).patch == {"data.collect.rows": rows}
+
+
+def test_what_costs_nothing_comes_before_rows_that_are_not_enough() -> None:
+    fires = ("requirements_missed", "overfitting", "curve_falling")
+    evidence = {**EVIDENCE, "rows_needed": {"value": 60_000.0}}
+
+    def decided(**patch: Any) -> Move:
+        now = situation("training", fires=fires, patch=patch)
+        signals = {n: s.model_copy(update={"evidence": {**s.evidence, **evidence}}) for n, s in now.signals.items()}
+        return decide(replace(now, signals=signals))
+
+    assert decided().row == "overfitting_curve_flat"
+    assert decided(**{"training.use": list(VALUES["training"]["candidates"])}).row == "overfitting_curve_falls"
 
 
 def test_no_row_is_collected_when_the_budget_cannot_hold_what_is_needed() -> None:
