@@ -25,7 +25,7 @@ from stages.training.store import load_model
 
 # How many parts are drawn, up to so many training rows: of the last size before all rows, which the gain is measured
 # from, and of the smaller ones. On few rows fits cost next to nothing and differ most.
-PARTS = ((2000, 12, 8), (20_000, 3, 2), (np.inf, 3, 1))
+PARTS = ((2000, 6, 3), (20_000, 3, 2), (np.inf, 3, 1))
 AHEAD = (2.0, 4.0)  # how far the plot looks, in multiples of the rows there are
 
 
