@@ -69,7 +69,11 @@ def apply(project: Path, patch: Patch) -> None:
 
 def params_hash(project: Path, patch: Patch | None = None) -> str:
     """Return the SHA-256 of the values in ``params.yaml``, with a patch applied when given; comments do not count."""
-    values = patched(read_params(project), patch or {})
+    return hash_of(patched(read_params(project), patch or {}))
+
+
+def hash_of(values: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of params as plain data."""
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 

@@ -187,15 +187,10 @@ def _go(session: Session, show: Show) -> Iteration:
 
 
 def _changed(session: Session) -> list[str]:
-    """Return what differs from ``dvc.lock``, but for steps of stages that the last run did not come to."""
-    lines = record.read_record(session.project)
-    reached = {item.stage for item in lines if item.run == lines[-1].run and item.steps}
-    ahead = {
-        step
-        for stage, steps in pipeline.steps_by_stage(session.project).items()
-        if stage not in reached
-        for step in steps
-    }
+    """Return what differs from ``dvc.lock``, but for steps of stages behind the one that the last run ended in."""
+    ended = STAGES.index(record.read_record(session.project)[-1].stage)
+    steps = pipeline.steps_by_stage(session.project)
+    ahead = {step for stage in STAGES[ended + 1 :] for step in steps[stage]}
     return [name for name in session.engine.status() if name not in ahead]
 
 

@@ -20,7 +20,7 @@ from stages.training.metrics import MIN_BLOCKS, Array, standard_error
 
 Codes = NDArray[np.intp]
 # Rates of wrong labels that are tried for each class, and the finer ones of which the sum over classes is told.
-RATES = np.r_[0, 0.005, np.arange(0.01, 0.06, 0.01), np.arange(0.08, 0.18, 0.02), np.arange(0.2, 0.48, 0.035)]
+RATES = np.r_[0, 0.005, np.arange(0.01, 0.06, 0.01), np.arange(0.08, 0.18, 0.02), np.arange(0.2, 0.5, 0.035)]
 FINE = np.linspace(0.0, 0.5, 201)
 BINS, MIN_ROWS, STEPS = 40, 50, 40
 # Steepness (per standard normal deviate of the score's rank) of a task that is all but separable, and the most that a

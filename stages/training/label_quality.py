@@ -23,7 +23,8 @@ from stages.training.label_sources import source_rates
 from stages.training.metrics import Array, row_losses
 from stages.training.suspects import pairs, suspects
 
-FOLDS, MAX_ROWS = 5, 10_000
+# Few rows want large folds to learn from; from 2,000 on three are enough, and cheaper.
+MANY_FOLDS, FEW_FOLDS, ENOUGH, MAX_ROWS = 5, 3, 2000, 6000
 # A second opinion: what a weak candidate contradicts may be its own fault. Each tree sees at most 2,000 rows, so that
 # it costs the same on any table.
 FOREST, MAX_TREE_ROWS = "sklearn.ensemble.RandomForestClassifier", 2000
@@ -128,7 +129,8 @@ def sample(rows: int, blocks: Blocks | None, limit: int, seed: int) -> NDArray[n
 def assign_folds(codes: NDArray[np.intp], blocks: Blocks | None, seed: int) -> NDArray[np.intp] | None:
     """Return the fold of each row, whole blocks in one; None where there are too few of a class or of blocks."""
     counts = np.bincount(codes)
-    folds = int(min(FOLDS, counts[counts > 0].min(), FOLDS if blocks is None else len(np.unique(blocks))))
+    wanted = MANY_FOLDS if len(codes) < ENOUGH else FEW_FOLDS
+    folds = int(min(wanted, counts[counts > 0].min(), wanted if blocks is None else len(np.unique(blocks))))
     if folds < 2 or np.count_nonzero(counts) < 2:
         return None
     options = {"n_splits": folds, "shuffle": True, "random_state": seed}

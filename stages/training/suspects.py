@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from typing import Any
 
@@ -23,10 +24,14 @@ def suspects(codes: NDArray[np.intp], prediction: Array) -> tuple[NDArray[np.int
     from cleanlab.rank import get_label_quality_scores
 
     present = np.unique(codes)
+    if len(present) < 2:
+        return np.zeros(0, dtype=np.intp), np.ones(len(codes))
     own, chance = np.searchsorted(present, codes), prediction[:, present]  # cleanlab wants every class to have rows
     total = chance.sum(axis=1, keepdims=True)
     chance = np.where(total > 0, chance / np.where(total > 0, total, 1.0), 1.0 / len(present))
-    found = find_label_issues(own, chance, return_indices_ranked_by="normalized_margin", n_jobs=1)
+    with warnings.catch_warnings():  # that a class of few rows may hide some is said by the interval
+        warnings.simplefilter("ignore", UserWarning)
+        found = find_label_issues(own, chance, return_indices_ranked_by="normalized_margin", n_jobs=1)
     quality = get_label_quality_scores(own, chance, method="normalized_margin")
     return np.asarray(found, dtype=np.intp), np.asarray(quality, dtype=float)
 

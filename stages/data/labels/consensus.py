@@ -6,6 +6,7 @@ Numbers: the median.
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,7 +68,9 @@ def _dawid_skene(answers: pd.DataFrame, n_classes: int) -> Consensus:
             todo="pip install 'loopwright[annotators]'",
         ) from None
     table = answers.rename(columns={"item": "task", "annotator": "worker"})[["task", "worker", "label"]]
-    model = DawidSkene(n_iter=100).fit(table.astype({"label": int}))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # its use of pandas
+        model = DawidSkene(n_iter=100).fit(table.astype({"label": int}))
     codes = range(n_classes)
     assert model.probas_ is not None
     assert model.errors_ is not None
