@@ -25,7 +25,7 @@ FINE = np.linspace(0.0, 0.5, 201)
 BINS, MIN_ROWS, STEPS = 40, 50, 40
 # Steepness (per standard normal deviate of the score's rank) of a task that is all but separable, and the most that a
 # few rows can tell. The flights, which no model can separate, lie at 0.5 to 1.8; clean digits and cancers above 4.
-SEPARABLE, STEEPEST = 2.0, 8.0
+SEPARABLE, STEEPEST = 2.0, 25.0
 EXPLAINED = 0.5  # so much of all contradictions must be wrong labels
 NEVER = 1e9
 

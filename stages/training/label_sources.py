@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.stats import t as student
 
 from stages.data.blocks import Blocks
 from stages.training.metrics import Array
@@ -43,7 +43,7 @@ def source_rates(
     Rows are compared with those of the other sources at the same confidence of the model, in ten strata, as in the
     direct standardisation of rates. Where a label is wrong with chance r, to each other class alike, a row that the
     model contradicts with chance e is contradicted with e + r (1 - e - e / (k - 1)), which gives r. Its standard error
-    is that of the sum of the rows' influences, by blocks (Liang & Zeger 1986).
+    is that of the sum of the rows' influences, by blocks (Liang & Zeger 1986), of as many degrees of freedom less one.
     """
     known = sources.notna().to_numpy()
     names = sources[known].astype("str").to_numpy()
@@ -56,21 +56,25 @@ def source_rates(
     judged = sorted(sizes.index[sizes >= MIN_ROWS])
     if len(judged) < 2:
         return []
-    z = NormalDist().inv_cdf(1 - (1 - LEVEL) / (2 * len(judged)))
+    freedom = len(np.unique(cells)) - 1
+    if freedom < 1:
+        return []
+    quantile = float(student.ppf(1 - (1 - LEVEL) / (2 * len(judged)), freedom))
     found = []
     for name in judged:
         own = names == name
         mine, rest = (np.bincount(strata[rows], minlength=BINS).astype(float) for rows in (own, ~own))
         expected = np.bincount(strata[~own], weights=wrong[~own], minlength=BINS) / np.maximum(rest, 1)
         usable = (rest > 0)[strata]
-        scale = np.sum((1 - expected - expected / (k - 1))[strata[own & usable]])
+        room = np.where(own & usable, (1 - expected - expected / (k - 1))[strata], 0.0)
+        scale = float(room.sum())
         if scale <= 0:
             continue
         weight = np.where(own, 1.0, -(mine / np.maximum(rest, 1))[strata]) * usable
-        influence = weight * (wrong - expected[strata])
-        sums = np.bincount(cells, weights=influence)
-        value = float(influence[own].sum() / scale)
-        half = z * float(np.sqrt(np.sum(sums**2))) / scale
+        excess = weight * (wrong - expected[strata])
+        value = float(excess[own].sum()) / scale
+        sums = np.bincount(cells, weights=excess - value * room)
+        half = quantile * float(np.sqrt(np.sum(sums**2))) / scale
         found.append(
             {
                 "source": name,

@@ -123,6 +123,21 @@ def test_a_bad_source_is_named_even_where_rows_are_hard() -> None:
     assert "worst source phone" in signal.says
 
 
+def test_a_bad_source_is_found_across_days_that_differ() -> None:
+    """Whole days are hard; what differs within each of them is the source."""
+    frame = bundled_table("diabetes", spoilt=False)
+    right = (frame["target"] > frame["target"].median()).to_numpy().astype(np.intp)
+    days = np.arange(len(right)) // 37
+    random = np.random.default_rng(0)
+    origin = pd.Series(random.choice(["a", "b"], len(right)))
+    features = frame.drop(columns="target").to_numpy(float)
+    hard = flipped(right, np.where(days % 3 == 0, 0.4, 0.0), 1)
+    assert not any(item["bad"] for item in source_rates(hard, held_out(features, hard), origin, days))
+    codes = flipped(hard, np.where(origin == "a", 0.5, 0.0), 2)
+    found = source_rates(codes, held_out(features, codes), origin, days)
+    assert [item["source"] for item in found if item["bad"]] == ["a"]
+
+
 def test_sources_are_compared_only_when_there_are_two() -> None:
     features, codes = table("wine")
     prediction = held_out(features, codes)
