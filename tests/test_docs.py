@@ -11,7 +11,9 @@ import pytest
 from ruamel.yaml import YAML
 
 from flows.cli import parser
+from flows.transitions import TABLE
 from tests.conftest import ROOT
+from tests.stages.signal_cases import every_case
 
 
 def generator() -> Any:
@@ -61,3 +63,10 @@ def test_the_template_of_init_is_this_pipeline_without_its_code() -> None:
         if kept:
             entry["deps"] = kept
     assert ours == template
+
+
+def test_every_signal_of_the_table_has_a_page_and_keeps_the_laws() -> None:
+    counted = {"manual", "budget_spent", "no_progress"}  # of the run itself, not measured on data
+    signals = {name for row in TABLE for name in row.signals} - counted
+    assert signals <= {page.stem for page in (ROOT / "docs" / "signals").glob("*.md")}
+    assert signals <= {case.signal for case in every_case()}

@@ -19,6 +19,7 @@ from stages.training.estimators import check_candidates
 from stages.training.metrics import Figure, Scorer, bootstrap, constant_prediction, repeat
 
 TRAIN_SHARE = 0.7
+MIN_ROWS = 30  # of fewer a percentile bootstrap is too sure (Hesterberg 2015)
 
 
 def run(project: Path) -> None:
@@ -70,6 +71,9 @@ def rule_signal(
     }
     if not requirements:
         says = "no requirement can be measured offline, so a rule cannot be judged"
+        return Signal(name="rule_suffices", threshold=0.0, says=says, evidence=evidence)
+    if rows < MIN_ROWS:
+        says = f"{rows} rows are too few to judge a rule by"
         return Signal(name="rule_suffices", threshold=0.0, says=says, evidence=evidence)
     value, low, high = worst(shortfall(requirement, found[name]) for name, requirement in requirements.items())
     missed = [name for name, requirement in requirements.items() if not requirement.met_by(found[name]["value"])]
