@@ -22,7 +22,7 @@ import numpy as np
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parents[1]), str(HERE)]
 
-import scenarios  # noqa: E402
+import scenarios  # type: ignore[import-not-found,unused-ignore]  # noqa: E402
 
 PEERS = ("evidently", "nannyml", "deepchecks", "alibi")
 ALPHA = 0.05

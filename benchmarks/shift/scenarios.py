@@ -127,14 +127,13 @@ def drawn_by_inputs(table: Table, rest: pd.DataFrame, severity: float, random: R
     values = rest[table.numbers].fillna(table.rows[table.numbers].median())
     values = (values - table.rows[table.numbers].mean()) / table.rows[table.numbers].std()
     direction = random.normal(size=len(table.numbers))
-    return _drawn(
-        rest, np.exp(severity * (values @ (direction / np.linalg.norm(direction))).clip(-4, 4)), table, random
-    )
+    along = values.to_numpy() @ (direction / np.linalg.norm(direction))
+    return _drawn(rest, np.exp(severity * np.clip(along, -4, 4)), table, random)
 
 
 def labels(table: Table, rest: pd.DataFrame, severity: float, random: Random) -> pd.DataFrame:
     """Draw rows by their outcome; what rows of an outcome look like stays."""
-    return _drawn(rest, 1 + severity * (rest[OUTCOME] == 1), table, random)
+    return _drawn(rest, 1 + severity * (rest[OUTCOME] == 1).to_numpy(), table, random)
 
 
 def concept(table: Table, rest: pd.DataFrame, severity: float, random: Random) -> pd.DataFrame:
@@ -144,9 +143,9 @@ def concept(table: Table, rest: pd.DataFrame, severity: float, random: Random) -
     return after.assign(**{OUTCOME: after[OUTCOME].to_numpy()[_exchanged(len(after), rows, random)]})
 
 
-def _drawn(rest: pd.DataFrame, weight: pd.Series[Any], table: Table, random: Random) -> pd.DataFrame:
+def _drawn(rest: pd.DataFrame, weight: Any, table: Table, random: Random) -> pd.DataFrame:
     """Draw rows by weight, none of them twice (Efraimidis & Spirakis 2006)."""
-    return rest.iloc[np.argsort(random.exponential(size=len(rest)) / weight.to_numpy())[: table.after]]
+    return rest.iloc[np.argsort(random.exponential(size=len(rest)) / weight)[: table.after]]
 
 
 def _exchanged(rows: int, among: Any, random: Random) -> Any:
