@@ -130,7 +130,7 @@ def ask(name: str, python: Path, folder: Path, what: str) -> dict[str, Any] | No
     target.unlink(missing_ok=True)
     started = time.perf_counter()
     try:
-        _run([python, script, folder, what])
+        _run([python, script, folder, what], threads=1 if what == "windows" else None)
     except subprocess.CalledProcessError as error:
         print(f"{name}: fails: {_reason(error)}")
         return None
@@ -146,8 +146,9 @@ def _by(cases: list[dict[str, Any]], key: str, **only: Any) -> dict[str, list[st
     return found
 
 
-def _run(command: list[Any]) -> None:
-    subprocess.run([str(part) for part in command], check=True, capture_output=True, text=True)
+def _run(command: list[Any], threads: int | None = None) -> None:
+    limits = {} if threads is None else dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(threads))
+    subprocess.run([str(part) for part in command], check=True, capture_output=True, text=True, env=os.environ | limits)
 
 
 def _reason(error: subprocess.CalledProcessError) -> str:
