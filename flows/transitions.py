@@ -188,7 +188,7 @@ TABLE: tuple[Transition, ...] = (
         "planning",
         ("requirements_missed", "ceiling"),
         "the best possible surely misses the requirement: by label noise, or, when nothing is left to try, by people "
-        "or by the asymptote of the curve",
+        "or by where the learning curve comes to with all rows that may be had",
         "revise requirement or task",
         changes.relax_missed,
         asks=True,

@@ -1,4 +1,4 @@
-"""Whether the best that is possible (people, label noise, the curve's asymptote) misses what is required."""
+"""Whether the best that is possible (people, label noise, the learning curve) misses what is required."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from stages.metric_names import DECIDED
 from stages.params import Requirement
 from stages.requirements import bound_words, shortfall
 from stages.signals import Signal
@@ -35,8 +36,8 @@ def ceiling(
     constant_loss : float, optional
         Log loss of the constant on the validation rows, which a skill is measured against.
     curve : mapping, optional
-        For each missed requirement the ``asymptote`` of the learning curve of a model that none of ample capacity
-        betters. Left out while there are features to try, as those may lift it.
+        For each missed requirement where the learning curve of a model that none of ample capacity betters comes to
+        with all rows that may be had (``at_limit``). Left out while there is anything to try that may lift it.
 
     Returns
     -------
@@ -47,11 +48,12 @@ def ceiling(
     if noise is not None:
         found = noise_ceilings(noise, constant_loss)
         known += [("label noise", name, figure) for name, figure in found.items()]
-    known += [("the learning curve", name, found["asymptote"]) for name, found in (curve or {}).items()]
+    known += [("the learning curve", name, found["at_limit"]) for name, found in (curve or {}).items()]
+    traded = traded_off(bounds)
     judged = [
         (shortfall(bounds[name], figure), source, name, figure)
         for source, name, figure in known
-        if name in bounds and None not in figure.values()
+        if name in bounds and name not in traded and None not in figure.values()
     ]
     if not judged:
         says = "no ceiling is known: no figure of people, no rate of label noise, no curve that tells"
@@ -73,6 +75,12 @@ def ceiling(
             "missed": [{"metric": name, **figure, "bound": bound.bound, "side": bound.side}] if low > 0 else [],
         },
     )
+
+
+def traded_off(bounds: Mapping[str, Requirement]) -> frozenset[str]:
+    """Return the required metrics that a threshold trades off: no figure at one threshold is a ceiling of them."""
+    decided = DECIDED & set(bounds)
+    return frozenset(decided if len(decided) > 1 else decided & {"precision", "recall"})
 
 
 def noise_ceilings(rate: Figure, constant_loss: float | None) -> dict[str, dict[str, float | None]]:

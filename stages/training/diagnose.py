@@ -73,7 +73,8 @@ def _ceiling(work: Context, bounds: dict[str, Requirement], parts: dict[str, Any
     """Gather what is known of the best possible; people and the curve count when no model and no feature is untried."""
     training, quality = work.params.training, read_json(work.project / "metrics" / "label_quality.json")
     spent = set(training.use) == set(training.candidates) and not work.schema.get("unused_groups")
-    beaten = parts["excess"]["low"] is None or parts["excess"]["low"] > 0
+    low, limit = parts["excess"]["low"], training.diagnosis.max_bias
+    beaten = low is None or low > limit or all(b.met_by(parts["reference"].get(name)) for name, b in bounds.items())
     return ceiling(
         bounds,
         noise=quality["noise_rate"],

@@ -136,8 +136,8 @@ def curve_falling(
     points : list of dict
         The learning curve: ``rows``, ``train_loss``, ``valid_loss``.
     reach : mapping
-        For each missed requirement what `stages.training.extrapolation.reach` says. When the whole interval of an
-        asymptote misses its bound, more rows are no cure for this candidate, though its curve falls.
+        For each missed requirement what `stages.training.extrapolation.reach` says. When it surely misses its bound
+        with all rows that may be had, more rows are no cure for this candidate, though its curve falls.
     window_rows : int
         Rows of the window, of which the last point's are those that train.
     limit : float
@@ -146,15 +146,15 @@ def curve_falling(
     never = [name for name, found in reach.items() if found["never"]]
     needed = rows_needed(reach, points[-1]["rows"], window_rows)
     losses = " → ".join(f"{point['valid_loss']:.4g}" for point in points)
+    told = f"; all rows that may be had do not bring {', '.join(never)} to its bound" if never else ""
+    told = f"; {_needed_words(needed)}" if reach and not never else told
     signal = measured(
         "curve_falling",
         gain,
         threshold=limit,
         direction="above",
         unit="of the loss a doubling",
-        says=f"the last doubling of the rows changed the validation loss by {change(gain)} ({losses})"
-        + (f"; no number of rows brings {', '.join(never)} to its bound" if never else f"; {_needed_words(needed)}")
-        * bool(reach),
+        says=f"the last doubling of the rows changed the validation loss by {change(gain)} ({losses})" + told,
         evidence={
             "rows_of_curve": [point["rows"] for point in points],
             "rows_needed": needed,

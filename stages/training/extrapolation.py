@@ -110,8 +110,8 @@ def error_of(task: str, metric: str, value: float | Array) -> Array:
     return np.asarray(1 - np.asarray(value) if OFFLINE[task].get(metric, False) else value, dtype=float)
 
 
-def reach(law: PowerLaw, task: str, metric: str, bound: Requirement, level: float) -> dict[str, Any]:
-    """Return the asymptote of a metric, and the training rows at which it meets its bound.
+def reach(law: PowerLaw, task: str, metric: str, bound: Requirement, *, limit: float, level: float) -> dict[str, Any]:
+    """Return where a metric comes to, and the training rows at which it meets its bound.
 
     Parameters
     ----------
@@ -119,25 +119,40 @@ def reach(law: PowerLaw, task: str, metric: str, bound: Requirement, level: floa
         The fit to the curve first, then those to its draws.
     task, metric, bound
         The metric whose error was fitted, and what is required of it.
+    limit : float
+        Training rows at most that may ever be had: what the source has, and the budget of labels holds.
     level : float
         Coverage of the intervals.
 
     Returns
     -------
     dict
-        ``asymptote``: figure of the metric. ``rows``: figure, an end being None where no number of rows suffices.
-        ``never``: whether the whole interval of the asymptote misses the bound.
+        ``asymptote``, ``at_limit``: figures of the metric with any number of rows, and with ``limit``. ``rows``:
+        figure, an end being None where no number of rows suffices. ``never``: whether the whole interval at the limit
+        misses the bound; four points tell the asymptote within wide ends, and it may be far beyond what can be had.
     """
-    tails = [(1 - level) / 2, (1 + level) / 2]
-    low, high = np.quantile(law.a[1:], tails)
-    ends = sorted(float(error_of(task, metric, float(end))) for end in (low, high))
-    middle = float(error_of(task, metric, float(law.a[0])))
-    asymptote: Figure = {"value": middle, "low": min(ends[0], middle), "high": max(ends[1], middle)}
+    at_limit = _figure(law.at(limit), task, metric, level)
     needed = law.rows_for(float(error_of(task, metric, bound.bound)))
-    first, last = np.quantile(needed[1:], tails, method="nearest")
+    tails = [(1 - level) / 2, (1 + level) / 2]
+    first, last = np.quantile(needed[1:], tails, method="nearest") if len(needed) > 1 else (np.inf, np.inf)
     rows: Figure = {name: _finite(found) for name, found in (("value", needed[0]), ("low", first), ("high", last))}
-    never = not bound.met_by(asymptote["high" if bound.side == "at_least" else "low"])
-    return {"asymptote": asymptote, "rows": rows, "never": never}
+    best = at_limit["high" if bound.side == "at_least" else "low"]
+    return {
+        "asymptote": _figure(law.a, task, metric, level),
+        "at_limit": at_limit,
+        "rows": rows,
+        "never": best is not None and not bound.met_by(best),
+    }
+
+
+def _figure(errors: Array, task: str, metric: str, level: float) -> Figure:
+    """Return the figure of a metric from the errors of a fit, the first, and of its draws."""
+    middle = float(error_of(task, metric, float(errors[0])))
+    if len(errors) < 2:
+        return {"value": middle, "low": None, "high": None}
+    ends = np.quantile(errors[1:], [(1 - level) / 2, (1 + level) / 2])
+    low, high = sorted(float(error_of(task, metric, float(end))) for end in ends)
+    return {"value": middle, "low": min(low, middle), "high": max(high, middle)}
 
 
 def noisy(draws: Array, rows: Array, noise: float, times: NDArray[np.int64], seed: int) -> Array:

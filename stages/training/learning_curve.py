@@ -16,6 +16,7 @@ from stages.metric_names import LOSS, OFFLINE
 from stages.params import Requirement
 from stages.step import main
 from stages.training.candidates import fit_candidate
+from stages.training.ceiling import traded_off
 from stages.training.estimators import predict
 from stages.training.extrapolation import PowerLaw, error_of, fit_power_law, noisy, reach, training_noise
 from stages.training.intervals import block_draws, units, widening
@@ -62,7 +63,11 @@ def run(project: Path) -> None:
     gain = doubling_gain(before, judged[-1][0].losses, shares[-2], work.blocks(valid), **sampling)
     rows = np.asarray([point["rows"] for point in points], dtype=float)
     laws = extrapolate(judged, rows, [LOSS[work.task], *_missed(work)], **sampling | {"n": options.n // 2})
-    reaches = {name: reach(laws[name], work.task, name, bound, options.level) for name, bound in _missed(work).items()}
+    limit = len(train) * _most_rows(work) / work.schema["window"]["rows"]
+    reaches = {
+        name: reach(laws[name], work.task, name, bound, limit=limit, level=options.level)
+        for name, bound in _missed(work).items()
+    }
     write_json(
         project / "models" / "learning_curve.json",
         {"points": points, "gain": gain, "reach": reaches, "window_rows": work.schema["window"]["rows"]},
@@ -147,10 +152,23 @@ def doubling_gain(
 
 
 def _missed(work: Context) -> dict[str, Requirement]:
-    """Return the offline requirements that the chosen model misses on the validation rows."""
+    """Return the offline requirements that the chosen model misses on the validation rows, and that rows might cure.
+
+    Precision and recall move with the threshold of the decision, as do all metrics of decisions where several are
+    required: a curve at one threshold tells nothing of what could be reached.
+    """
     valid = read_json(work.project / "metrics" / "evaluation.json")["valid"]
     bounds = {name: bound for name, bound in work.requirements.items() if name in OFFLINE[work.task]}
-    return {name: bound for name, bound in bounds.items() if not bound.met_by(valid[name]["value"])}
+    traded = traded_off(bounds)
+    return {n: bound for n, bound in bounds.items() if not bound.met_by(valid[n]["value"]) and n not in traded}
+
+
+def _most_rows(work: Context) -> float:
+    """Return how many rows the window may ever have: those there are, where the source has no more."""
+    here = int(work.schema["window"]["rows"])
+    if not work.schema.get("more"):
+        return here
+    return max(here, int(work.charter["budgets"]["labels"]) - int(work.schema["pilot"]["rows"]))
 
 
 def _means(values: Array, place: NDArray[np.intp]) -> Array:

@@ -170,12 +170,14 @@ def simulated(a: float, b: float, c: float, seed: int, sd: float = 0.01) -> Any:
 
 def test_the_interval_of_an_asymptote_covers_it_and_never_means_never() -> None:
     """Simulated a hundred times: 1 - AUC comes to 0.25; 0.70 is reached at 41,000 rows, 0.90 never."""
-    found = [reach(simulated(0.25, 0.08, 0.5, seed), *AUC, at(0.70), 0.95) for seed in range(100)]
+    found = [reach(simulated(0.25, 0.08, 0.5, seed), *AUC, at(0.70), limit=1e9, level=0.95) for seed in range(100)]
     assert np.mean([item["asymptote"]["low"] <= 0.75 <= item["asymptote"]["high"] for item in found]) >= 0.88
     assert np.mean([item["never"] for item in found]) <= 0.05
     in_rows = [(item["rows"]["low"] or np.inf) <= 40_960 <= (item["rows"]["high"] or np.inf) for item in found]
     assert np.mean(in_rows) >= 0.88
-    hopeless = [reach(simulated(0.25, 0.02, 1.0, seed, sd=0.001), *AUC, at(0.90), 0.95) for seed in range(20)]
+    hopeless = [
+        reach(simulated(0.25, 0.02, 1.0, seed, sd=0.001), *AUC, at(0.90), limit=1e9, level=0.95) for seed in range(20)
+    ]
     assert all(item["never"] and item["rows"]["value"] is None for item in hopeless)
 
 
@@ -184,9 +186,29 @@ def at(bound: float) -> Requirement:
 
 
 def test_a_metric_of_which_less_is_better_is_extrapolated_too() -> None:
-    found = reach(simulated(0.25, 0.08, 1.0, 0), "classification", "log_loss", Requirement(at_most=0.2), 0.95)
+    found = reach(
+        simulated(0.25, 0.08, 1.0, 0), "classification", "log_loss", Requirement(at_most=0.2), limit=1e9, level=0.95
+    )
     assert found["asymptote"]["value"] == pytest.approx(0.25, abs=0.03)
     assert found["rows"]["value"] is None
+
+
+def test_what_may_be_had_bounds_what_the_curve_comes_to() -> None:
+    """0.75 is where it comes to at last; with twice the rows there are it comes to 0.69, and surely not to 0.73."""
+    law = simulated(0.25, 0.08, 0.5, 0, sd=0.003)
+    found = reach(law, *AUC, at(0.73), limit=32_000, level=0.95)
+    assert found["at_limit"]["value"] == pytest.approx(0.75 - 0.08 / 2**0.5, abs=0.01)
+    assert found["never"] is True and found["rows"]["low"] > 32_000
+    assert reach(law, *AUC, at(0.73), limit=1e9, level=0.95)["never"] is False
+    assert found["asymptote"]["low"] <= 0.75 <= found["asymptote"]["high"]
+
+
+def test_what_a_threshold_trades_off_has_no_ceiling() -> None:
+    low = {"value": 0.5, "low": 0.49, "high": 0.51}
+    curve = {"precision": {"at_limit": low}}
+    assert ceiling({"precision": at(0.9), "recall": at(0.9)}, curve=curve).fires is None
+    assert ceiling({"accuracy": at(0.9), "recall": at(0.9)}, people={"accuracy": low}).fires is None
+    assert ceiling({"accuracy": at(0.9)}, people={"accuracy": low}).fires is True
 
 
 def test_rows_needed_are_those_of_the_hardest_requirement_in_rows_of_the_window() -> None:
@@ -228,7 +250,7 @@ def test_a_ceiling_is_said_by_whom() -> None:
     signal: Signal = ceiling(bounds, people=people)
     assert signal.fires is True
     assert "people" in signal.says and signal.evidence["missed"][0]["metric"] == "accuracy"
-    wide = {"roc_auc": {"asymptote": {"value": 0.75, "low": 0.7, "high": 0.85}}}
+    wide = {"roc_auc": {"at_limit": {"value": 0.75, "low": 0.7, "high": 0.85}}}
     assert ceiling(bounds, curve=wide).fires is None
     assert ceiling(bounds, noise={"value": 0.01, "low": 0.005, "high": 0.02}).fires is False
     assert ceiling(bounds).fires is None
