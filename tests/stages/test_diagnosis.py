@@ -15,7 +15,7 @@ from stages.context import Context
 from stages.data import collect, label, split, validate
 from stages.deployment import behaviour, gate, pilot, refit, release, serving, slices
 from stages.errors import DataError, ParamsError, ProjectError
-from stages.files import read_json, write_json
+from stages.files import read_json, write_json, write_text
 from stages.params import Requirement
 from stages.planning import charter, feasibility
 from stages.signals import Signal, read_signals
@@ -329,6 +329,7 @@ def candidate(project: Path, model: bytes, *, meets: bool = True) -> Path:
     write_json(project / "release" / "candidate.json", {"model": "models/model.skops", "meets": meets})
     (project / "models").mkdir(exist_ok=True)
     (project / "models" / "model.skops").write_bytes(model)
+    write_text(project / "data" / "splits" / "pilot.parquet", "the rows it was judged on")
     return project
 
 
