@@ -54,12 +54,12 @@ def concept_shift(found: Mapping[str, Any], limits: Shift) -> Signal:
     """
     concept, by_labels = found["concept"], labels_explain(found)
     figure = found["concept_beside_labels"] if by_labels else concept
-    told = (
-        "too few rows, blocks or common inputs to tell"
-        if figure["low"] is None
-        else f"at equal inputs the outcome moved by at least {figure['value']:.2f} sd"
-        + (", the new shares of the classes accounted for" if by_labels else "")
-    )
+    beside = ", the new shares of the classes accounted for" if by_labels else ""
+    told = f"at equal inputs the outcome moved by at least {max(0.0, figure['value'] or 0.0):.2f} sd{beside}"
+    if figure["low"] is None:
+        told = "too few rows, blocks or common inputs to tell"
+    elif figure["high"] < 0:  # what some blocks showed, others contradict: not that nothing moved
+        told, figure = f"what moved at equal inputs differs from block to block{beside}", figure | {"low": None}
     evidence = {"concept": concept, "beside_labels": found["concept_beside_labels"], "labels_explain": by_labels}
     return _signal("concept_shift", figure, limits.max_concept, "sd of the target", told, evidence)
 
