@@ -16,11 +16,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from ruamel.yaml import YAML
 
 from benchmarks.routing.faults import FAULTS, Fault
-from benchmarks.routing.tables import KEY, ROOT, SOURCE, TABLES, TARGET, charter
+from benchmarks.routing.tables import (
+    END,
+    KEY,
+    PILOT_DAYS,
+    ROOT,
+    SOURCE,
+    START,
+    TABLES,
+    TARGET,
+    TIME,
+    charter,
+    dated,
+)
 from flows.decide import FORWARD, decide
 from flows.patching import patched
 from flows.pipeline import pipeline, steps_by_stage
@@ -83,26 +94,20 @@ def run(trial: Trial) -> Outcome:
 def make(project: Path, trial: Trial, fault: Fault) -> None:
     """Write a project around the clean table, with the params of the fault."""
     table = TABLES[trial.table]
-    frame = named(table.load(trial.seed), trial.seed)
+    frame = dated(table.load(trial.seed), trial.seed)
     (project / RAW).parent.mkdir(parents=True)
     frame.to_parquet(project / RAW, index=False)
-    proposed = profile(project / RAW, TARGET, task=table.task, drop=[KEY, SOURCE])
+    proposed = profile(project / RAW, TARGET, time=TIME, task=table.task, drop=[KEY, SOURCE])
     params = proposed["params"] | {"seed": trial.seed}
     params["data"]["source"] |= {"key": KEY, "label_source": SOURCE, "drop": []}
+    params["data"]["collect"] |= {"start": START, "end": END, "pilot_days": PILOT_DAYS}
     params["planning"]["requirements"] = charter(trial.table)
+    params["planning"]["budgets"]["labels"] = 2 * len(frame)
     params = patched(params, fault.params(trial.severity, table, params))
     with (project / "params.yaml").open("w", encoding="utf-8") as file:
         YAML().dump(params, file)
     write_json(project / "expectations" / "suite.json", proposed["suite"])
     shutil.copyfile(TEMPLATE, project / "dvc.yaml")
-
-
-def named(frame: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """Return the rows with a name each, and with who labelled them: one of four, by chance."""
-    people = np.random.default_rng([seed, 11]).integers(0, 4, len(frame))
-    return frame.assign(
-        **{KEY: [f"item{row}" for row in range(len(frame))], SOURCE: [f"person{one}" for one in people]}
-    )
 
 
 def go(project: Path, trial: Trial, fault: Fault) -> tuple[str, str, str, tuple[str, ...]]:

@@ -12,7 +12,9 @@ import numpy as np
 import pandas as pd
 
 ROOT = Path(__file__).parents[2]
-TARGET, KEY, SOURCE = "target", "item", "labelled_by"
+TARGET, KEY, SOURCE, TIME = "target", "item", "labelled_by", "day"
+# Three quarters of the days are the window, then comes the pilot, and a week that the next pilot would need.
+START, END, DAYS, PILOT_DAYS = "2024-01-01", "2024-04-01", 120, 20
 FLIGHTS_ROWS = WEATHER_ROWS = 12_000
 
 
@@ -102,6 +104,17 @@ TABLES: dict[str, Table] = {
     "wine": Table(lambda seed: _bundled("wine", seed), "classification", 0.5),
     "diabetes": Table(lambda seed: _bundled("diabetes", seed), "regression", 0.08),
 }
+
+
+def dated(frame: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """Return the rows with a name each, who labelled them (one of four, by chance), and a day, in their order.
+
+    The days say nothing, as the order does not; they let the loop take the pilot in, or collect more.
+    """
+    people = np.random.default_rng([seed, 11]).integers(0, 4, len(frame))
+    days = pd.Timestamp(START) + pd.to_timedelta(np.arange(len(frame)) * DAYS // len(frame), unit="D")
+    names = [f"item{row}" for row in range(len(frame))]
+    return frame.assign(**{KEY: names}, **{SOURCE: [f"person{one}" for one in people]}, **{TIME: days})
 
 
 def charter(name: str) -> dict[str, Any]:
