@@ -56,9 +56,11 @@ def collect_if_enough(situation: Situation) -> Patch:
 
 
 def collect_unless_flat(situation: Situation) -> Patch:
-    """Collect more where the curve cannot tell whether that helps: on few rows it mostly cannot."""
+    """Collect more where the curve falls, or overfits and cannot tell: on few rows it mostly cannot."""
     curve = situation.signals.get("curve_falling")
-    return collect_more(situation) if curve is not None and curve.fires is not False else {}
+    if curve is None or curve.fires is False or not (curve.fires or situation.fires("overfitting")):
+        return {}
+    return collect_more(situation)
 
 
 def include_pilot(situation: Situation) -> Patch:

@@ -57,7 +57,11 @@ def read(path: Path) -> list[Outcome]:
     if not path.exists():
         return []
     lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    return [Outcome(**line | {"trial": Trial(**line["trial"]), "fired": tuple(line["fired"])}) for line in lines]
+    plural = ("expected", "fired")
+    return [
+        Outcome(**line | {"trial": Trial(**line["trial"])} | {key: tuple(line[key]) for key in plural})
+        for line in lines
+    ]
 
 
 def append(path: Path, outcome: Outcome) -> None:
@@ -101,7 +105,10 @@ def tell(progress: str, outcome: Outcome | None) -> None:
     """Show how far it is, and what a wrong trial said."""
     print(f"\r{progress}", end="\033[K", file=sys.stderr, flush=True)
     if outcome is not None and not outcome.right:
-        print(f"\n  {outcome.stage}: {outcome.row} instead of {outcome.expected}: {outcome.says}", file=sys.stderr)
+        print(
+            f"\n  {outcome.stage}: {outcome.row} instead of {' or '.join(outcome.expected)}: {outcome.says}",
+            file=sys.stderr,
+        )
         print(f"  fired: {', '.join(outcome.fired) or 'nothing'}", file=sys.stderr)
 
 

@@ -9,27 +9,29 @@ import pandas as pd
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from benchmarks.routing.charters import reached
 from benchmarks.routing.tables import SOURCE, TARGET
 
 Parts = tuple[pd.DataFrame, pd.DataFrame]
 Schema = dict[str, Any]
+TRIED, GROUPS, ENOUGH = 3, 4, 300
 UNITS = (1.609344, 0.453592, 25.4, 3.28084, 1000.0)
 
 
 def flip_labels(window: pd.DataFrame, pilot: pd.DataFrame, severity: float, random: Generator, schema: Schema) -> Parts:
-    """Give up to 40% of the rows another class at random, in the window and the pilot alike."""
-    return _flipped(window, 0.4 * severity, random, schema), _flipped(pilot, 0.4 * severity, random, schema)
+    """Give up to a quarter of the rows another class at random, in the window and the pilot alike."""
+    return _flipped(window, 0.25 * severity, random, schema), _flipped(pilot, 0.25 * severity, random, schema)
 
 
 def flip_one_class(
     window: pd.DataFrame, pilot: pd.DataFrame, severity: float, random: Generator, schema: Schema
 ) -> Parts:
-    """Give up to half of the rows of one class the label of another."""
+    """Give up to 40% of the rows of one class the label of another."""
     one, other = random.choice(len(schema["classes"]), 2, replace=False)
     labels = schema["classes"][one], schema["classes"][other]
 
     def flipped(frame: pd.DataFrame) -> pd.DataFrame:
-        mine = (frame[TARGET] == labels[0]) & (random.random(len(frame)) < 0.5 * severity)
+        mine = (frame[TARGET] == labels[0]) & (random.random(len(frame)) < 0.4 * severity)
         return frame.assign(**{TARGET: frame[TARGET].mask(mine, labels[1])})
 
     return flipped(window), flipped(pilot)
@@ -79,17 +81,22 @@ def leak_after(window: pd.DataFrame, pilot: pd.DataFrame, severity: float, rando
 def shift_covariates(
     window: pd.DataFrame, pilot: pd.DataFrame, severity: float, random: Generator, schema: Schema
 ) -> Parts:
-    """Let the window keep the low end of a strong feature, and the pilot the high end."""
-    name = strong_column(window, schema, random)
-    middle, spread = window[name].median(), window[name].std()
+    """Let the window keep one end of a feature, and the pilot the other: of a few drawn, what costs most skill."""
 
-    def kept(frame: pd.DataFrame, sign: int) -> pd.DataFrame:
-        z = ((frame[name] - middle) / spread).fillna(0.0)
-        chance = (1 / (1 + np.exp(-sign * 5 * severity * z))).to_numpy()
-        kept_rows: pd.DataFrame = frame[random.random(len(frame)) < chance]
-        return kept_rows
+    def moved(name: str, sign: int) -> Parts:
+        middle, spread = window[name].median(), window[name].std()
 
-    return kept(window, -1), kept(pilot, 1)
+        def kept(frame: pd.DataFrame, sign: int) -> pd.DataFrame:
+            z = (frame[name] - middle) / spread
+            chance = (1 / (1 + np.exp(-sign * 5 * severity * z))).to_numpy()
+            kept_rows: pd.DataFrame = frame[random.random(len(frame)) < chance]
+            return kept_rows
+
+        return kept(window, -sign), kept(pilot, sign)
+
+    names = [name for name, kind in schema["features"].items() if kind == "number" and window[name].nunique() > 5]
+    drawn = random.choice(names, min(TRIED, len(names)), replace=False)
+    return _worst([moved(str(name), sign) for name in drawn for sign in (-1, 1)], window, schema)
 
 
 def shift_labels(
@@ -119,16 +126,21 @@ def shift_concept(
 def other_population(
     window: pd.DataFrame, pilot: pd.DataFrame, severity: float, random: Generator, schema: Schema
 ) -> Parts:
-    """Keep a group of alike rows out of the window; up to all of the pilot is of that group."""
+    """Keep a group of alike rows out of the window, the one that costs most skill; up to all of the pilot is of it."""
     from sklearn.cluster import KMeans
 
     numbers = [name for name, kind in schema["features"].items() if kind == "number"]
     both = pd.concat([window, pilot])[numbers].astype(float)
     scaled = ((both - both.mean()) / both.std().replace(0, 1)).fillna(0.0)
-    groups = KMeans(4, n_init=1, random_state=int(random.integers(2**31))).fit_predict(scaled)
-    mine = groups == random.integers(4)
-    inside, of_pilot = mine[: len(window)], mine[len(window) :]
-    return window[~inside], pilot[of_pilot | (random.random(len(pilot)) > severity)]
+    groups = KMeans(GROUPS, n_init=1, random_state=int(random.integers(2**31))).fit_predict(scaled)
+    stays = random.random(len(pilot)) > severity
+
+    def without(group: int) -> Parts:
+        mine = groups == group
+        inside, of_pilot = mine[: len(window)], mine[len(window) :]
+        return window[~inside], pilot[of_pilot | stays]
+
+    return _worst([without(group) for group in range(GROUPS)], window, schema)
 
 
 def change_unit(window: pd.DataFrame, pilot: pd.DataFrame, severity: float, random: Generator, schema: Schema) -> Parts:
@@ -163,7 +175,7 @@ def new_category(
 
 
 def hard_slice(window: pd.DataFrame, pilot: pd.DataFrame, severity: float, random: Generator, schema: Schema) -> Parts:
-    """Let one category be rare in the window, common in the pilot, and go by a rule of its own: the contrary one."""
+    """Let one category go by a rule of its own, the contrary one, and be more common in the pilot."""
     names = [name for name, kind in schema["features"].items() if kind == "category" and window[name].nunique() <= 20]
     name = names[int(random.integers(len(names)))]
     shares = window[name].value_counts(normalize=True)
@@ -175,9 +187,9 @@ def hard_slice(window: pd.DataFrame, pilot: pd.DataFrame, severity: float, rando
         other = frame[TARGET].map({classes[0]: classes[1], classes[1]: classes[0]})
         return frame.assign(**{TARGET: frame[TARGET].mask(mine, other)})
 
-    rare = (window[name] != value) | (random.random(len(window)) < 0.04 / shares[value])
-    common = (pilot[name] == value) | (random.random(len(pilot)) < 0.8)
-    return contrary(window)[rare], contrary(pilot)[common]
+    rare = (window[name] != value) | (random.random(len(window)) < 0.15 / shares[value])
+    common = (pilot[name] == value) | (random.random(len(pilot)) < 0.2)
+    return contrary(window[rare]), contrary(pilot[common])
 
 
 def strong_column(window: pd.DataFrame, schema: Schema, random: Generator, *, varied: bool = False) -> str:
@@ -192,6 +204,25 @@ def strong_column(window: pd.DataFrame, schema: Schema, random: Generator, *, va
     score, _ = test(values.fillna(values.median()), _codes(window[TARGET], schema))
     ranked = np.argsort(-np.nan_to_num(score), kind="stable")
     return str(names[int(ranked[int(random.integers(min(3, len(names))))])])
+
+
+def _worst(options: list[Parts], window: pd.DataFrame, schema: Schema) -> Parts:
+    """Return the parts of which a boosted model loses most from window to pilot, and still learns in the window."""
+    model = {"estimator": f"sklearn.ensemble.HistGradientBoosting{'Classifier' if schema['classes'] else 'Regressor'}"}
+    params = {
+        "seed": 0,
+        "planning": {"task": "classification" if schema["classes"] else "regression"},
+        "training": {"candidates": {"boosting": model}, "use": ["boosting"]},
+    }
+    sound = reached(params, schema, window)
+
+    def lost(parts: Parts) -> float:
+        if len(parts[0]) < len(window) / 4 or len(parts[1]) < ENOUGH:
+            return float("-inf")
+        inside = reached(params, schema, parts[0])
+        return inside - reached(params, schema, *parts) if inside > sound / 2 else float("-inf")
+
+    return max(options, key=lost)
 
 
 def _flipped(frame: pd.DataFrame, share: float, random: Generator, schema: Schema) -> pd.DataFrame:

@@ -6,7 +6,6 @@ seeds by which a rule was developed are not those that are reported: see `benchm
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -16,17 +15,32 @@ import pandas as pd
 from numpy.random import Generator
 
 from benchmarks.routing import bugs, damage
-from benchmarks.routing.tables import DAYS, START, TABLES, Table
+from benchmarks.routing.charters import between, reached
+from benchmarks.routing.tables import TABLES, TARGET, TIME, Table
+from flows.patching import patched
 from flows.transitions import RELEASED
 
 Params = dict[str, Any]
 Parts = tuple[pd.DataFrame, pd.DataFrame]
 BIG = ("flights", "visibility", "temperature")
-BINARY = ("flights", "visibility", "breast_cancer")
 CLASSES = ("flights", "visibility", "digits", "breast_cancer", "wine")
-# Where classes overlap, wrong labels cannot be told from rows that no feature tells apart (Scott et al. 2013).
-SEPARABLE = ("visibility", "digits", "breast_cancer", "wine")
+# Where classes overlap, wrong labels cannot be told from rows that no feature tells apart (Scott et al. 2013); those of
+# one source can, beside the others'.
+SEPARABLE = ("digits", "breast_cancer", "wine")
+TOLD_BY_SOURCE = ("visibility", *SEPARABLE)
 ALL = tuple(TABLES)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What a charter is drawn up from: params, schema, the whole table, and window and pilot, sound and faulty."""
+
+    severity: float
+    params: Params
+    schema: Params
+    table: pd.DataFrame
+    sound: Parts
+    faulty: Parts
 
 
 def _as_it_is(window: pd.DataFrame, pilot: pd.DataFrame, severity: float, random: Generator, schema: Params) -> Parts:
@@ -34,6 +48,10 @@ def _as_it_is(window: pd.DataFrame, pilot: pd.DataFrame, severity: float, random
 
 
 def _no_params(severity: float, table: Table, params: Params) -> Params:
+    return {}
+
+
+def _as_the_table(scene: Scene) -> Params:
     return {}
 
 
@@ -55,6 +73,12 @@ class Fault:
         (window, pilot, severity, random, schema) -> the two with the fault.
     params : callable
         (severity, table, params) -> patch of the params.
+    also : tuple of str
+        Rows with the same cure.
+    charter : callable
+        Scene -> patch of the params, once the data are there.
+    outcome : callable, optional
+        severity -> text of the module with the function ``brings``, the charter's outcome.
     code : callable
         (severity, seed) -> context in which the code has the fault.
     """
@@ -63,18 +87,51 @@ class Fault:
     tables: tuple[str, ...] = ALL
     data: Callable[[pd.DataFrame, pd.DataFrame, float, Generator, Params], Parts] = _as_it_is
     params: Callable[[float, Table, Params], Params] = _no_params
+    also: tuple[str, ...] = ()
+    charter: Callable[[Scene], Params] = _as_the_table
+    outcome: Callable[[float], str] | None = None
     code: Callable[[float, int], AbstractContextManager[None]] = _no_bug
 
 
+def _without_days(params: Params) -> Params:
+    """Let the source go by rows: the pilot cannot be taken in, and days do not hang together."""
+    return {"data.source.time": None, "data.source.drop": [TIME], "data.collect.start": None, "data.collect.end": None}
+
+
 def _few_rows(severity: float, table: Table, params: Params) -> Params:
-    """Start with a few days of the rows there are."""
+    """Start with a few of the rows there are, and every candidate tried."""
     rows = params["planning"]["budgets"]["labels"] // 2
-    kept = rows ** (1 - 0.4 * severity)
-    days = max(3, round(DAYS * kept / rows))
-    return {
-        "data.collect.end": str(dt.date.fromisoformat(START) + dt.timedelta(days=days)),
-        "training.use": ["boosting"],
-    }
+    few = {"data.collect.rows": round(rows ** (1 - 0.3 * severity))}
+    return _without_days(params) | _whole_ladder(params) | few
+
+
+def _all_rows_reach_it(scene: Scene) -> Params:
+    sound = reached(scene.params, scene.schema, scene.table)
+    return between(sound, reached(scene.params, scene.schema, scene.faulty[0]), scene.params)
+
+
+def _sound_labels_reach_it(scene: Scene) -> Params:
+    sound, faulty = (reached(scene.params, scene.schema, parts[0]) for parts in (scene.sound, scene.faulty))
+    return between(sound, faulty, scene.params)
+
+
+def _window_reaches_it(scene: Scene) -> Params:
+    window, pilot = scene.faulty
+    sound = reached(scene.params, scene.schema, window)
+    return between(sound, reached(scene.params, scene.schema, window, pilot), scene.params)
+
+
+def _window_keeps_the_loss(scene: Scene) -> Params:
+    """Ask for a loss, as a skill is beside a constant that the new shares of the classes make worse still."""
+    window, pilot = scene.faulty
+    kept = reached(scene.params, scene.schema, window, metric="log_loss")
+    lost = reached(scene.params, scene.schema, window, pilot, metric="log_loss")
+    return {"planning.requirements.log_loss": {"at_most": round((kept + lost) / 2, 4)}}
+
+
+def _boosting_reaches_it(scene: Scene) -> Params:
+    window, sound = scene.faulty[0], patched(scene.params, {"training.use": ["boosting"]})
+    return between(reached(sound, scene.schema, window), reached(scene.params, scene.schema, window), scene.params)
 
 
 def _overgrown(severity: float, table: Table, params: Params) -> Params:
@@ -141,6 +198,39 @@ def _large(severity: float, table: Table, params: Params) -> Params:
     return {"training.use": ["boosting"], "planning.requirements.size_mb.at_most": round(0.03 - 0.01 * severity, 5)}
 
 
+def _plain_in_slices(severity: float, table: Table, params: Params) -> Params:
+    """Use a model that knows no exceptions, and look at slices, in a table whose pilot cannot be taken in."""
+    slices = {"deployment.slices.min_rows": 100}
+    return _without_days(params) | {"training.use": ["logistic"]} | slices
+
+
+ACTING = """
+def brings(rows, target, prediction):
+    return (prediction[:, 1] > 0.5) * (target - {cost})
+"""
+FAIR = 0.7  # what acting on a row of the second class brings, where it costs 0.3
+
+
+def _weak_rule(severity: float, table: Table, params: Params) -> Params:
+    """Stand beside a rule that never acts."""
+    return {"planning.rule": ["origin"]}
+
+
+def _dear_outcome(severity: float) -> str:
+    """Acting on a prediction costs more than it brings, the more often a model does the worse."""
+    return ACTING.format(cost=0.6 + 0.8 * severity)
+
+
+def _fair_outcome(severity: float) -> str:
+    return ACTING.format(cost=1 - FAIR)
+
+
+def _much_wanted(scene: Scene) -> Params:
+    """Want of the outcome from half to all of what perfect predictions would bring."""
+    perfect = FAIR * (scene.sound[1][TARGET] == scene.schema["classes"][1]).mean()
+    return {"planning.outcome.at_least": round(float(perfect * (0.5 + 0.5 * scene.severity)), 5)}
+
+
 def _quarantined(severity: float) -> str:
     """Return the row for rows that break the suite: the charter says how many may be taken out (5%)."""
     return "expectations_fail" if damage.burst_share(severity) <= 0.05 else "expectations_unmet"
@@ -148,15 +238,24 @@ def _quarantined(severity: float) -> str:
 
 FAULTS: dict[str, Fault] = {
     "none": Fault(RELEASED),
-    "labels_flipped": Fault("labels_inconsistent", SEPARABLE, damage.flip_labels),
-    "labels_flipped_in_one_class": Fault("labels_inconsistent", SEPARABLE, damage.flip_one_class),
-    "bad_annotator": Fault("labels_inconsistent", SEPARABLE, damage.bad_annotator),
-    "bad_label_source": Fault("labels_inconsistent", SEPARABLE, damage.bad_source),
+    "labels_flipped": Fault("labels_inconsistent", SEPARABLE, damage.flip_labels, charter=_sound_labels_reach_it),
+    "labels_flipped_in_one_class": Fault(
+        "labels_inconsistent",
+        ("visibility", "breast_cancer"),
+        damage.flip_one_class,
+        charter=_sound_labels_reach_it,
+    ),
+    "bad_annotator": Fault("labels_inconsistent", TOLD_BY_SOURCE, damage.bad_annotator, charter=_sound_labels_reach_it),
+    "bad_label_source": Fault("labels_inconsistent", TOLD_BY_SOURCE, damage.bad_source, charter=_sound_labels_reach_it),
     "too_few_rows": Fault(
-        "overfitting_curve_falls", ("flights", "visibility", "temperature", "digits"), params=_few_rows
+        "overfitting_curve_falls",
+        ("flights", "visibility", "temperature", "digits"),
+        also=("more_rows", "labels_too_few"),
+        params=_few_rows,
+        charter=_all_rows_reach_it,
     ),
     "capacity_too_high": Fault(
-        "capacity_too_high", ("flights", "visibility", "temperature", "diabetes"), params=_overgrown
+        "capacity_too_high", ("flights", "visibility", "diabetes"), params=_overgrown, charter=_boosting_reaches_it
     ),
     "capacity_too_low": Fault("underfitting", params=_stunted),
     "features_scrambled": Fault("worse_than_baseline", code=bugs.scrambled_features),
@@ -164,16 +263,22 @@ FAULTS: dict[str, Fault] = {
     "column_order": Fault("worse_than_baseline", code=bugs.wrong_column_order),
     "leakage_copy": Fault("leakage", data=damage.leak_copy),
     "leakage_after": Fault("leakage", data=damage.leak_after),
-    "covariate_shift": Fault("shift", (*BIG, "digits"), damage.shift_covariates),
-    "label_shift": Fault("shift", BINARY, damage.shift_labels),
-    "concept_shift": Fault("shift", (*BIG, "digits"), damage.shift_concept),
-    "pilot_population": Fault("shift", (*BIG, "digits"), damage.other_population),
+    "covariate_shift": Fault("shift", BIG, damage.shift_covariates, charter=_window_reaches_it),
+    "label_shift": Fault("shift", ("flights", "visibility"), damage.shift_labels, charter=_window_keeps_the_loss),
+    "concept_shift": Fault("shift", (*BIG, "digits"), damage.shift_concept, charter=_window_reaches_it),
+    "pilot_population": Fault("shift", BIG, damage.other_population, charter=_window_reaches_it),
     "unit_change": Fault("schema_changed", data=damage.change_unit),
     "missing_burst": Fault(_quarantined, data=damage.lose_values),
-    "new_category": Fault(_quarantined, ("flights", "visibility", "temperature"), damage.new_category),
-    "hard_slice": Fault("hard_slices", ("flights", "visibility"), damage.hard_slice),
+    "new_category": Fault(_quarantined, BIG, data=damage.new_category),
+    "hard_slice": Fault(
+        "hard_slices", ("flights", "visibility"), damage.hard_slice, _plain_in_slices, charter=_window_reaches_it
+    ),
     "impossible_requirement": Fault("task_too_hard", params=_impossible),
     "conflicting_requirements": Fault("requirements_trade_off", ("flights", "visibility"), params=_conflicting),
+    "metric_misleads": Fault("metric_misleads", ("flights", "visibility"), params=_weak_rule, outcome=_dear_outcome),
+    "outcome_too_low": Fault(
+        "world_not_good_enough", ("flights", "visibility"), charter=_much_wanted, outcome=_fair_outcome
+    ),
     "latency_too_high": Fault("too_large_or_slow", params=_slow),
     "model_too_large": Fault("too_large", params=_large),
 }

@@ -58,15 +58,16 @@ def by_severity(outcomes: Iterable[Outcome]) -> list[str]:
     return lines
 
 
-def confusion(outcomes: Iterable[Outcome]) -> list[str]:
+def confusion(outcomes: Sequence[Outcome]) -> list[str]:
     """Return, for each row that should have fired, which rows did."""
     found: dict[str, Counter[str]] = defaultdict(Counter)
+    right = {(outcome.expected[0], row) for outcome in outcomes for row in outcome.expected}
     for outcome in outcomes:
-        found[outcome.expected][outcome.row] += 1
+        found[outcome.expected[0]][outcome.row] += 1
     lines = ["| should fire | fired |", "|---|---|"]
     for expected in sorted(found):
         told = ", ".join(
-            f"{'**' if row == expected else ''}{row}{'**' if row == expected else ''} {count}"
+            f"**{row}** {count}" if (expected, row) in right else f"{row} {count}"
             for row, count in found[expected].most_common()
         )
         lines.append(f"| {expected} | {told} |")

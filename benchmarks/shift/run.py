@@ -39,7 +39,7 @@ def main() -> None:
             pythons |= environments((args.peers_env or Path(scratch) / "peers").resolve())
         tables = [scenarios.flights(), scenarios.digits()]
         if args.windows:
-            windows(folder / "windows", tables, pythons, args.windows)
+            windows(folder / "windows", tables, pythons, args.windows, args.seed)
         for rows in args.rows:
             large(folder / f"rows-{rows}", tables[0], rows, pythons)
 
@@ -61,11 +61,11 @@ def environments(root: Path) -> dict[str, Path]:
     return found
 
 
-def windows(folder: Path, tables: list[Any], pythons: dict[str, Path], share: float) -> None:
+def windows(folder: Path, tables: list[Any], pythons: dict[str, Path], share: float, first: int) -> None:
     """Print false alarms and power, at the tools' own verdicts and at equal false alarms."""
     folder.mkdir(parents=True, exist_ok=True)
     counts = [max(4, round(share * count)) for count in (100, 60, 10)]
-    cases = scenarios.write(folder, tables, *counts)
+    cases = scenarios.write(folder, tables, *counts, first)
     print(f"{len(cases)} pairs of windows: {counts[0]} clean ones a table calibrate, {counts[1]} clean and "
           f"{counts[2]} a shift and severity report")  # fmt: skip
     lines = []
@@ -167,6 +167,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--peers", action="store_true", help="also measure the peers")
     parser.add_argument("--peers-env", type=Path, help="folder of their environments, kept for the next time")
     parser.add_argument("--windows", type=float, default=1.0, help="share of the windows to make; 0 for none")
+    parser.add_argument("--seed", type=int, default=0, help="first seed of the windows; other seeds, fresh windows")
     parser.add_argument("--rows", type=int, nargs="*", default=[100_000, 1_000_000], help="rows a side to time")
     parser.add_argument("--keep", type=Path, help="folder to keep the windows and answers in")
     return parser

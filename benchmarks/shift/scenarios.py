@@ -167,8 +167,10 @@ SHIFTS: dict[str, tuple[Callable[..., pd.DataFrame], tuple[float, ...]]] = {
 }
 
 
-def write(folder: Path, tables: list[Table], calibrate: int, clean: int, seeds: int) -> list[dict[str, Any]]:
-    """Write all windows and ``cases.json``; return the cases.
+def write(
+    folder: Path, tables: list[Table], calibrate: int, clean: int, seeds: int, first: int = 0
+) -> list[dict[str, Any]]:
+    """Write all windows and ``cases.json``, with seeds from ``first`` on; return the cases.
 
     The clean windows that calibrate the thresholds, those that measure the false alarms, and the shifted ones have
     seeds of their own.
@@ -185,7 +187,7 @@ def write(folder: Path, tables: list[Table], calibrate: int, clean: int, seeds: 
     ]
     cases = []
     for number, (table, change, kind, severity, seed, part) in enumerate(plan):
-        random = np.random.default_rng(seed)
+        random = np.random.default_rng(first + seed)
         order = random.permutation(len(table.rows))[: 8 * table.before]
         before, rest = table.rows.iloc[order[: table.before]], table.rows.iloc[order[table.before :]]
         after = change(table, rest, severity, random)

@@ -16,8 +16,10 @@ PROFILE = "profile.json"
 QUANTILES = 100
 LEVELS = (np.arange(QUANTILES) + 0.5) / QUANTILES
 MAX_VALUES = 100
-SLICES = 8
-MIN_SLICE = 30
+# As many slices as have 30 rows each, within these bounds; fewer rows than a slice can be of tell no scale.
+FEWEST_SLICES, SLICES, MIN_SLICE = 4, 8, 30
+MIN_ROWS = 28
+MIN_SHARE = 0.1  # so many of the values must be other than 0 to have a scale
 EQUAL = 1e-9
 
 
@@ -36,7 +38,8 @@ def profile_of(frame: pd.DataFrame, schema: dict[str, Any]) -> Profile:
     dict
         ``rows``; ``known``, every column of the source; ``columns``: feature (and a numeric target) -> its ``kind``,
         ``missing`` (share), and ``values``: of numbers 100 quantiles, of categories the share of each of the 100 most
-        frequent. Of numbers also ``spread``, see `log_spread`, and ``enough``: whether rows are many enough for it.
+        frequent. Of numbers also how many values there are (``count``), ``spread``, see `log_spread`, over how many
+        ``slices``, and ``enough``: whether rows are many enough for it.
     """
     kinds = dict(schema["features"])
     if schema["classes"] is None:
@@ -57,9 +60,18 @@ def profile_path(suite: str) -> Path:
 def log_ratio(old: Floats, new: Floats) -> float | None:
     """Return the logarithm of the factor between two sets of quantiles, the median over levels; None without one.
 
-    Only levels at which both have the same sign say something of a factor; they must be at least half.
+    Zeros have no scale: only the other values are compared, a tenth of all at least. Only levels at which both have the
+    same sign say something of a factor; they must be at least half. Of a column with both signs the half of the levels
+    that is nearer to zero is left out, as a little shift there is a large factor.
     """
+    old, new = _other_than_zero(old), _other_than_zero(new)
+    if not (len(old) and len(new)):
+        return None
     alike = old * new > 0
+    if old.min() < 0 < old.max():
+        size = np.abs(old)
+        far = size >= np.median(size)
+        old, new, alike = old[far], new[far], alike[far]
     if alike.mean() < 0.5:
         return None
     return float(np.median(np.log(new[alike] / old[alike])))
@@ -80,30 +92,43 @@ def _column(column: pd.Series[Any], kind: str) -> dict[str, Any]:
         top = shares.sort_values(ascending=False, kind="stable").head(MAX_VALUES)
         return found | {"values": {str(name): float(share) for name, share in top.items()}}
     numbers = column.dropna().to_numpy(dtype="float64")
-    whole, enough = _quantiles(numbers), len(numbers) >= SLICES * MIN_SLICE
-    spread = log_spread(numbers, whole) if enough else None
-    return found | {"values": whole.tolist(), "enough": enough, "spread": spread}
+    whole, enough = _quantiles(numbers), len(numbers) >= MIN_ROWS
+    slices = int(np.clip(len(numbers) // MIN_SLICE, FEWEST_SLICES, SLICES))
+    spread = log_spread(numbers, whole, slices) if enough else None
+    return found | {
+        "values": whole.tolist(),
+        "count": len(numbers),
+        "enough": enough,
+        "slices": slices,
+        "spread": spread,
+    }
 
 
-def log_spread(numbers: Floats, whole: Floats) -> float | None:
+def log_spread(numbers: Floats, whole: Floats, slices: int) -> float | None:
     """Return how far the scale of a column may be off by itself, as a deviation of its logarithm.
 
-    Over eight slices in the order of the rows, the logarithm of the scale has the variance of drift (season, week,
-    customer) plus that of sampling; over slices of shuffled rows it has that of sampling alone. Drift does not average
-    out, sampling does: the variance returned is drift + sampling / 8. None where a slice has no scale, as of a column
-    that is mostly zero.
+    Over slices in the order of the rows, the logarithm of the scale has the variance of drift (season, week, customer)
+    plus that of sampling; over slices of shuffled rows it has that of sampling alone. Drift does not average out,
+    sampling does: the variance returned is drift + sampling / slices. None where a slice has no scale, as of a column
+    that is all but zero.
     """
     shuffled = np.random.default_rng(0).permutation(numbers)
-    parts = [_slice_variance(rows, whole) for rows in (numbers, shuffled)]
+    parts = [_slice_variance(rows, whole, slices) for rows in (numbers, shuffled)]
     if parts[0] is None or parts[1] is None:
         return None
-    return float(np.sqrt(max(0.0, parts[0] - parts[1]) + parts[1] / SLICES))
+    return float(np.sqrt(max(0.0, parts[0] - parts[1]) + parts[1] / slices))
 
 
-def _slice_variance(numbers: Floats, whole: Floats) -> float | None:
-    ratios = [log_ratio(whole, _quantiles(part)) for part in np.array_split(numbers, SLICES)]
+def _slice_variance(numbers: Floats, whole: Floats, slices: int) -> float | None:
+    ratios = [log_ratio(whole, _quantiles(part)) for part in np.array_split(numbers, slices)]
     found = [ratio for ratio in ratios if ratio is not None]
-    return float(np.var(found, ddof=1)) if len(found) == SLICES else None
+    return float(np.var(found, ddof=1)) if len(found) == slices else None
+
+
+def _other_than_zero(values: Floats) -> Floats:
+    """Return quantiles of the values other than zero, as many as were given; none where nearly all are zero."""
+    kept = values[values != 0]
+    return kept if len(kept) == len(values) else _quantiles(kept) if len(kept) >= MIN_SHARE * len(values) else kept[:0]
 
 
 def _quantiles(numbers: Floats) -> Floats:

@@ -6,8 +6,9 @@ import math
 from typing import Any
 
 import numpy as np
+from scipy.special import stdtrit
 
-from stages.data.profiles import distance, log_ratio
+from stages.data.profiles import MIN_SLICE, SLICES, distance, log_ratio
 
 # What a value in the first unit is multiplied by to be in the second (NIST SP 811).
 UNITS: tuple[tuple[str, str, float], ...] = (
@@ -38,9 +39,11 @@ UNITS: tuple[tuple[str, str, float], ...] = (
     ("tens", "ones", 10.0),
 )
 NAMED_WITHIN = (math.log(1.03), math.log(1.1))
-CERTAIN = 4.0
+CERTAIN = 0.9975  # quantile of Student's t: 4.0 deviations by eight slices, 7.5 by four
+SAMPLING = 1.36  # times the root of 1/n + 1/m: what the distance of two samples is below in 95% of cases
 SMALLEST_SPREAD = 0.01
 UNNAMED_FACTOR = 3.0
+SPREADS = math.log(10)  # a deviation does not grow tenfold by itself
 
 
 def unit_change(old: dict[str, Any], new: dict[str, Any], min_factor: float, max_distance: float) -> dict[str, Any]:
@@ -58,33 +61,41 @@ def unit_change(old: dict[str, Any], new: dict[str, Any], min_factor: float, max
     Returns
     -------
     dict
-        ``judged`` is False where rows are too few. A change has ``factor`` (old value x factor = new value), ``low``
-        and ``high``, ``distance`` before and ``left`` after, and ``units`` when the factor is a known one.
+        ``judged`` is False where rows are too few: below 28 nothing is told, below 240 only that there is a change. A
+        change has ``factor`` (old value x factor = new value), ``low`` and ``high``, ``distance`` before and ``left``
+        after, and ``units`` when the factor is a known one.
 
     Notes
     -----
-    The factor's logarithm is the median over 100 quantiles of the logarithm of their ratio. Its interval is four times
-    the spread of the same figure over slices of either side, so a column whose scale wanders needs a larger factor. A
-    mean or a deviation that moves by itself is told apart by the fit: the factor must leave less than half the distance
-    that no change, a shift, and a change of spread about the same median leave. A factor that is no known conversion
-    must be at least 3, as prices and counts do double.
+    The factor's logarithm is the median over 100 quantiles of the logarithm of their ratio. Its interval is Student's,
+    of the spread of the same figure over slices of either side, so a column whose scale wanders, or has few rows, needs
+    a larger factor. A mean or a deviation that moves by itself is told apart by the fit: the factor must leave less
+    than half the distance that no change, a shift, and (below a factor of ten) a change of spread about the same median
+    leave. A factor that is no known conversion must be at least 3, as prices and counts do double.
     """
     before, after = np.asarray(old["values"]), np.asarray(new["values"])
     if not (old["enough"] and new["enough"]):
         return {"judged": False}
+    unchanged = {"judged": min(old["count"], new["count"]) >= SLICES * MIN_SLICE}
     log = log_ratio(before, after) if None not in (old["spread"], new["spread"]) else None
     if log is None or before[0] == before[-1]:
-        return {"judged": True}
+        return unchanged
     wanders = max(old["spread"], new["spread"], SMALLEST_SPREAD)
-    half = CERTAIN * wanders
+    half = max(_half(side) for side in (old, new))
+    max_distance += SAMPLING * math.sqrt(sum(1 / side["count"] for side in (old, new)))
     left, apart = distance(before * math.exp(log), after), distance(before, after)
-    rivals = min(apart, _shifted(before, after), _spread(before, after))
+    rivals = min(apart, _shifted(before, after), *([_spread(before, after)] if abs(log) < SPREADS else []))
     units = _units(log, wanders)
     least = math.log(min_factor if units else max(min_factor, UNNAMED_FACTOR))
     if abs(log) < least or abs(log) - half < math.log(min_factor) or left > max_distance or left > rivals / 2:
-        return {"judged": True}
+        return unchanged
     found = {"factor": math.exp(log), "low": math.exp(log - half), "high": math.exp(log + half)}
     return {"judged": True, **found, "distance": apart, "left": left, "units": units}
+
+
+def _half(side: dict[str, Any]) -> float:
+    spread = max(float(side["spread"]), SMALLEST_SPREAD)
+    return float(stdtrit(side["slices"] - 1, CERTAIN)) * spread
 
 
 def _shifted(before: Any, after: Any) -> float:

@@ -28,15 +28,13 @@ class Rule:
         The columns that make the cells; numbers with more than 30 values are cut at their deciles. Empty: a constant.
     n_classes : int or None
         Number of classes, the target being their codes; None for regression.
-
-    Notes
-    -----
-    A cell's mean is shrunk towards the overall mean as if ten more rows had been seen there (m-estimate, Cestnik 1990),
-    so that a cell of one row is no certainty. Cells never seen get the overall mean.
+    prior_rows : float
+        A cell's mean is shrunk towards the overall mean as if so many more rows had been seen there (m-estimate,
+        Cestnik 1990), so that a cell of one row is no certainty. Cells never seen get the overall mean.
     """
 
-    def __init__(self, columns: list[str], n_classes: int | None) -> None:
-        self.columns, self.n_classes = columns, n_classes
+    def __init__(self, columns: list[str], n_classes: int | None, *, prior_rows: float = PRIOR_ROWS) -> None:
+        self.columns, self.n_classes, self.prior_rows = columns, n_classes, prior_rows
         self.edges: dict[str, Floats] = {}
         self.cells: dict[Any, int] = {}
         self.means: Floats = np.empty((0, 1))
@@ -54,7 +52,7 @@ class Rule:
         overall = values.mean(axis=0)
         sums = np.column_stack([np.bincount(codes, weights=column, minlength=len(names)) for column in values.T])
         counts = np.bincount(codes, minlength=len(names))[:, None]
-        self.means = np.vstack([(sums + PRIOR_ROWS * overall) / (counts + PRIOR_ROWS), overall])
+        self.means = np.vstack([(sums + self.prior_rows * overall) / (counts + self.prior_rows), overall])
         return self
 
     def predict(self, frame: pd.DataFrame) -> Floats:

@@ -12,7 +12,7 @@ from scipy.stats import t as student
 from stages.data.blocks import Blocks
 from stages.training.metrics import Array
 
-LEVEL, MIN_ROWS, BINS = 0.95, 30, 10
+LEVEL, MIN_ROWS, BINS = 0.95, 10, 10
 
 
 def source_rates(
@@ -36,7 +36,7 @@ def source_rates(
     list of dict
         ``source``, ``rows``, ``share`` of the rows, ``value``, ``low``, ``high`` (the excess rate, its interval at a
         level corrected for the number of sources), and ``bad``: whether the low end is above 0. Sources of fewer than
-        30 rows are left out.
+        10 rows are left out.
 
     Notes
     -----

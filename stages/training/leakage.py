@@ -12,6 +12,7 @@ from stages.data.blocks import Blocks, blocks_of
 from stages.data.copies import by_chance, copied, hashed
 from stages.params import WEIGHT, Candidate, Checks
 from stages.planning.rule import Rule
+from stages.requirements import surely
 from stages.training.estimators import LINEAR, build, features_of, fit, predict
 from stages.training.findings import wilson
 from stages.training.metrics import (
@@ -30,6 +31,8 @@ Schema = dict[str, Any]
 MIN_ROWS, MAX_ROWS, MAX_CELLS = 50, 6000, 200_000
 FEW = 5
 LEAVES, LEAF_ROWS = 64, 5
+# One row more in every leaf and cell, spread as the classes are: none is certain (m-estimate, Cestnik 1990).
+PRIOR_ROWS = 1.0
 COPY = 0.95  # a feature that alone saves this share of the constant's loss is a copy, and hides other copies
 YEAR, MOSTLY = 366, 0.95
 BOOSTED = {"max_iter": 60, "max_leaf_nodes": 8, "min_samples_leaf": 10}
@@ -40,33 +43,35 @@ def look_for_leaks(
 ) -> dict[str, Any]:
     """Return what may leak: ``alone``, ``future`` and ``copies``, each as its own function below has it."""
     return {
-        "alone": features_alone(train, schema, task, blocks_of(train, schema), limits.max_alone, sampling),
+        "alone": features_alone(train, schema, task, blocks_of(train, schema), limits, sampling),
         "future": future_timestamps(train, schema),
         "copies": copies(train, valid, schema),
     }
 
 
 def features_alone(
-    train: pd.DataFrame, schema: Schema, task: str, blocks: Blocks | None, limit: float, sampling: Sampling
+    train: pd.DataFrame, schema: Schema, task: str, blocks: Blocks | None, limits: Checks, sampling: Sampling
 ) -> list[dict[str, Any]]:
-    """Hold each strong feature alone against all the others together.
+    """Hold each strong feature alone against all the others together, and against the next best one alone.
 
     Every prediction is made out of fold, and no fold tears a block of rows apart. A single number is given to a
     decision tree, a category to its cells' means; the others together to a boosted and to a linear model, of which the
     better one counts. The figure is ``1 - loss(alone) / loss(others)``: the share of the others' loss that the feature
     saves all by itself. Honest features, however strong, share what they know with others, so theirs lies about zero
-    or below.
+    or below. Where a task is so easy that the others together leave next to nothing, this says nothing of a leak, but
+    that it stands out among its peers does: ``ahead`` is the share that it saves of the loss of the next best one.
 
-    A feature is taken out once it is beyond the limit, and so are copies (features which alone save 95% of the
+    A feature is taken out once it is beyond a limit, and so are copies (features which alone save 95% of the
     constant's loss) from "the others", as two copies would hide each other. Beside fewer than five others only a copy
-    counts: one of a few columns may well know more than the rest. Features that alone save less than ``limit`` of the
-    constant's loss are not looked at any further; at most 6,000 rows are.
+    counts: one of a few columns may well know more than the rest. Features that alone save less than ``max_alone`` of
+    the constant's loss are not looked at any further; at most 6,000 rows are.
 
     Returns
     -------
     list of dict
-        One for each strong feature, the strongest first: name, its share of the constant's loss saved alone and that
-        of the others, and the figure with its interval. Empty when no feature alone is that strong, or rows are few.
+        One for each strong feature, the strongest first: name, its share of the constant's loss saved alone and those
+        of the others and of the ``next`` one, the figure with its interval, and ``ahead`` with its own. Empty when no
+        feature alone is that strong, or rows are few.
     """
     # Fewer rows where there are many features.
     most = min(MAX_ROWS, max(1000, MAX_CELLS // max(1, len(schema["features"]))))
@@ -79,24 +84,30 @@ def features_alone(
     if not parts:
         return []
     n_classes = len(schema["classes"] or [0])
-    constant = row_losses(task, target, repeat(constant_prediction(task, target, n_classes), len(target))).mean()
+    constant = row_losses(task, target, repeat(constant_prediction(task, target, n_classes), len(target)))
     values = features_of(part, schema)
     losses = {
         name: _losses_alone(values[name], kind, target, task, n_classes, parts)
         for name, kind in schema["features"].items()
     }
-    saved = {name: 1 - loss.mean() / constant for name, loss in losses.items()}
-    strong = sorted((name for name in saved if saved[name] >= limit), key=lambda name: -saved[name])
+    saved = {name: 1 - loss.mean() / constant.mean() for name, loss in losses.items()}
+    strong = sorted((name for name in saved if saved[name] >= limits.max_alone), key=lambda name: -saved[name])
     found, leaks = list[dict[str, Any]](), set[str]()
     for name in strong:
         others = [o for o in schema["features"] if o != name and o not in leaks and saved[o] < COPY]
         if len(others) < FEW and saved[name] < COPY:
             continue
         together = _losses_together(part, others, schema, task, constant, parts, sampling.seed)
+        rival = max(others, key=lambda other: saved[other], default=None)
+        next_best = losses[rival] if rival is not None and saved[rival] > 0 else constant
         gain = _gain(losses[name], together, part_blocks, sampling)
-        beyond = gain["low"] is not None and gain["low"] > limit
+        ahead = _gain(losses[name], next_best, part_blocks, sampling)
+        item = {"feature": name, "alone": saved[name], "others": 1 - together.mean() / constant.mean()}
+        found.append(
+            item | gain | {"next": rival, "next_alone": 1 - next_best.mean() / constant.mean(), "ahead": ahead}
+        )
+        beyond = surely(gain, "above", limits.max_alone) or surely(ahead, "above", limits.max_ahead)
         leaks |= {name} if beyond else set()
-        found.append({"feature": name, "alone": saved[name], "others": 1 - together.mean() / constant, **gain})
         if saved[name] < COPY and not beyond:
             break  # the weaker ones stand beside this one too
     return found
@@ -174,7 +185,7 @@ def _losses_alone(values: pd.Series[Any], kind: str, target: Array, task: str, n
     made = np.zeros((len(target), n_classes)) if task == "classification" else np.zeros(len(target))
     for fitted, held in parts:
         if kind == "category":
-            rule = Rule(["it"], n_classes if task == "classification" else None)
+            rule = Rule(["it"], n_classes if task == "classification" else None, prior_rows=PRIOR_ROWS)
             frames = [pd.DataFrame({"it": values.iloc[rows].to_numpy()}) for rows in (fitted, held)]
             made[held] = rule.fit(frames[0], pd.Series(target[fitted])).predict(frames[1])
         else:
@@ -191,19 +202,18 @@ def _tree(x: Array, target: Array, task: str, n_classes: int, fitted: np.ndarray
     tree = DecisionTreeClassifier(**options).fit(x[fitted], codes)
     share = np.zeros((len(held), n_classes))
     share[:, tree.classes_] = tree.predict_proba(x[held])
-    # One row more in every leaf, spread as the classes are: no leaf is certain (m-estimate, Cestnik 1990).
     rows = tree.tree_.n_node_samples[tree.apply(x[held])][:, None]
-    return np.asarray((share * rows + constant_prediction(task, target[fitted], n_classes)) / (rows + 1))
+    prior = PRIOR_ROWS * constant_prediction(task, target[fitted], n_classes)
+    return np.asarray((share * rows + prior) / (rows + PRIOR_ROWS))
 
 
 def _losses_together(
-    part: pd.DataFrame, names: list[str], schema: Schema, task: str, constant: float, parts: Folds, seed: int
+    part: pd.DataFrame, names: list[str], schema: Schema, task: str, constant: Array, parts: Folds, seed: int
 ) -> Array:
-    """Return each row's loss under the better of two models on the named features, and of the constant."""
+    """Return each row's loss under the better of two models on the named features, and of the constant, (n,)."""
     target = part[schema["target"]].to_numpy(dtype="float64")
     n_classes = len(schema["classes"] or [0])
-    mean = constant_prediction(task, target, n_classes)
-    best = row_losses(task, target, repeat(mean, len(target)))
+    best = constant
     if not names:
         return best
     narrow = schema | {"features": {name: schema["features"][name] for name in names}}

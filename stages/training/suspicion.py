@@ -10,6 +10,7 @@ from stages.signals import Signal
 
 Found = dict[str, Any]
 MAX_SHOWN = 10
+NEXT = "of the next feature's loss"
 TELLING = (
     "fits_a_batch",
     "remembers_a_batch",
@@ -65,8 +66,9 @@ def bug_suspected(better: Found, findings: list[Found], explained: bool = False)
 def leakage(found: Found, limits: Checks) -> Signal:
     """Fire when a feature gives the target away, a time lies in the future, or validation rows are training rows.
 
-    Value, interval and threshold are those of the worst of the three: of those that fire, the first in this order;
-    else the one nearest to its limit.
+    A feature gives the target away by what it saves of the loss of all the others together, or of the next best one.
+    Value, interval and threshold are those of the worst: of those that fire, the first in this order; else the one
+    nearest to its limit.
 
     Parameters
     ----------
@@ -80,6 +82,7 @@ def leakage(found: Found, limits: Checks) -> Signal:
     copies = found["copies"]
     parts = (
         [(item, limits.max_alone, "of the others' loss", _alone_says(item)) for item in alone]
+        + [(item["ahead"] | {"feature": item["feature"]}, limits.max_ahead, NEXT, _ahead_says(item)) for item in alone]
         + [(item, limits.max_future, "of the rows", _future_says(item)) for item in future]
         + [(copies, limits.max_copies, "of the validation rows", _copies_says(copies))]
     )
@@ -118,6 +121,11 @@ def _alone_says(item: Found) -> str:
         f"{item['feature']} alone saves {item['alone']:.0%} of the constant's loss, all the others together "
         f"{item['others']:.0%}"
     )
+
+
+def _ahead_says(item: Found) -> str:
+    beside = "the constant 0%" if item["next"] is None else f"the next best, {item['next']}, {item['next_alone']:.0%}"
+    return f"{item['feature']} alone saves {item['alone']:.0%} of the constant's loss, {beside}"
 
 
 def _future_says(item: Found) -> str:

@@ -261,15 +261,26 @@ def test_no_row_is_collected_when_the_budget_cannot_hold_what_is_needed() -> Non
     assert decide(replace(now, signals=signals)).row == "overfitting_curve_flat"
 
 
-@pytest.mark.parametrize(("tells", "row"), [(None, "overfitting_more_rows"), (False, "requirements_unreached")])
-def test_more_rows_are_the_last_resort_unless_the_curve_is_surely_flat(tells: bool | None, row: str) -> None:
+@pytest.mark.parametrize(
+    ("overfits", "falls", "row"),
+    [
+        (True, None, "more_rows"),
+        (True, False, "requirements_unreached"),
+        (False, True, "more_rows"),
+        (False, None, "requirements_unreached"),
+    ],
+)
+def test_more_rows_are_the_last_resort_unless_the_curve_is_surely_flat(
+    overfits: bool, falls: bool | None, row: str
+) -> None:
     spent = {"training.use": list(VALUES["training"]["candidates"])}
-    now = situation("training", fires=("requirements_missed", "overfitting"), patch=spent)
+    fires = ("requirements_missed", *(["overfitting"] if overfits else []))
+    now = situation("training", fires=fires, patch=spent)
     signals = {
         name: found.model_copy(update={"evidence": {**found.evidence, "unused_groups": []}})
         for name, found in now.signals.items()
     }
-    signals["curve_falling"] = signals["curve_falling"].model_copy(update={"fires": tells})
+    signals["curve_falling"] = signals["curve_falling"].model_copy(update={"fires": falls})
     assert decide(replace(now, signals=signals)).row == row
 
 

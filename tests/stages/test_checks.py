@@ -170,8 +170,8 @@ def test_honest_features_are_no_leak(name: str) -> None:
     """Breast cancer has single features with a ROC AUC of 0.97."""
     frame, schema, _ = drawn(name, {"digits": 1000, "wine": 170}.get(name, 440), 1)
     task = "regression" if name == "diabetes" else "classification"
-    found = features_alone(frame, schema, task, None, 0.3, SAMPLING)
-    assert [item for item in found if (item["high"] or 0) > 0.3] == []
+    found = features_alone(frame, schema, task, None, Checks(), SAMPLING)
+    assert [item for item in found if (item["high"] or 0) > 0.3 or (item["ahead"]["low"] or 0) > 0.5] == []
 
 
 def leaky(kind: str) -> tuple[pd.DataFrame, dict[str, Any], set[str]]:
@@ -191,14 +191,28 @@ def leaky(kind: str) -> tuple[pd.DataFrame, dict[str, Any], set[str]]:
 @pytest.mark.parametrize("kind", ["copy", "two copies", "order", "category", "noisy"])
 def test_a_column_that_gives_the_target_away_is_told(kind: str) -> None:
     frame, schema, added = leaky(kind)
-    found = features_alone(frame, schema, "classification", None, 0.3, SAMPLING)
+    found = features_alone(frame, schema, "classification", None, Checks(), SAMPLING)
     assert {item["feature"] for item in found if (item["low"] or 0) > 0.3} == added
+
+
+@pytest.mark.parametrize(("name", "rows", "wrong"), [("digits", 1000, 0.02), ("wine", 100, 0.0)])
+def test_a_copy_stands_out_where_the_others_know_all_too(name: str, rows: int, wrong: float) -> None:
+    frame, schema, random = drawn(name, rows, 1)
+    codes = frame["target"].to_numpy()
+    again = np.where(random.random(rows) < wrong, random.permutation(codes), codes)
+    frame["report"] = np.array([f"class {code}" for code in again])
+    schema = schema | {"features": schema["features"] | {"report": "category"}}
+    none: dict[str, Any] = {"future": [], "copies": {"value": None, "low": None, "high": None}}
+    found = {"alone": features_alone(frame, schema, "classification", None, Checks(), SAMPLING), **none}
+    told = leakage(found, Checks())
+    assert told.fires and told.evidence["columns"] == ["report"]
+    assert found["alone"][0]["low"] < Checks().max_alone  # beside all the others it is one more good feature
 
 
 def test_what_is_trusted_is_no_leak() -> None:
     frame, schema, _ = leaky("copy")
     none: dict[str, Any] = {"future": [], "copies": copies(frame[:300], frame[300:], schema)}
-    found = {"alone": features_alone(frame, schema, "classification", None, 0.3, SAMPLING), **none}
+    found = {"alone": features_alone(frame, schema, "classification", None, Checks(), SAMPLING), **none}
     assert leakage(found, Checks()).evidence["columns"] == ["again"]
     trusting = leakage(found, Checks(trusted=["again"]))
     assert trusting.fires is False
