@@ -26,17 +26,18 @@ def by_person(situation: Situation) -> Patch:
     return dict(situation.signals["manual"].evidence.get("patch", {}))
 
 
-def collect_more(situation: Situation) -> Patch:
+def collect_more(situation: Situation, *, end: str = "value") -> Patch:
     """Take one step more of the source, as far as the label budget allows; no more rows than the curve asks for.
 
     Where the source counts rows, and the learning curve says that fewer than the step are enough, that many and a tenth
     more are taken: labels cost money. Where it says that more are needed than the budget holds, none are: a step would
-    be paid for, and the requirement still missed.
+    be paid for, and the requirement still missed. ``end`` says which end of that figure counts.
     """
     more, added = dict(situation.evidence("more") or {}), situation.evidence("more_rows") or 0
-    needed = (situation.evidence("rows_needed") or {}).get("value")
+    figure = situation.evidence("rows_needed") or {}
+    needed, least = figure.get("value"), figure.get(end)
     rows = situation.evidence("rows") or 0
-    if needed is not None and needed > situation.params.planning.budgets.labels:
+    if least is not None and least > situation.params.planning.budgets.labels:
         return {}
     if set(more) == {ROWS} and needed is not None and rows < needed + needed * SPARE < rows + added:
         added = math.ceil(needed + needed * SPARE) - rows
@@ -56,11 +57,14 @@ def collect_if_enough(situation: Situation) -> Patch:
 
 
 def collect_unless_flat(situation: Situation) -> Patch:
-    """Collect more where the curve falls, or overfits and cannot tell: on few rows it mostly cannot."""
+    """Collect more where the curve falls, or overfits and cannot tell: on few rows it mostly cannot.
+
+    Nothing else is left, so it is refused only when surely more rows are needed than the budget holds.
+    """
     curve = situation.signals.get("curve_falling")
     if curve is None or curve.fires is False or not (curve.fires or situation.fires("overfitting")):
         return {}
-    return collect_more(situation)
+    return collect_more(situation, end="low")
 
 
 def include_pilot(situation: Situation) -> Patch:

@@ -60,6 +60,7 @@ def flipped_sign(severity: float, seed: int) -> Any:
         if np.ndim(answer) != 2:
             return answer
         contrary = (1 - answer) / (answer.shape[1] - 1)
-        return severity * contrary + (1 - severity) * answer
+        chosen = (answer[:, :1] * 1e4) % 1 < severity  # a row gets the same answer whenever it is asked about
+        return np.where(chosen, contrary, answer)
 
     return _wrapped(after=after)

@@ -257,7 +257,7 @@ FAULTS: dict[str, Fault] = {
     "capacity_too_high": Fault(
         "capacity_too_high", ("flights", "visibility", "diabetes"), params=_overgrown, charter=_boosting_reaches_it
     ),
-    "capacity_too_low": Fault("underfitting", params=_stunted),
+    "capacity_too_low": Fault("underfitting", params=_stunted, charter=_boosting_reaches_it),
     "features_scrambled": Fault("worse_than_baseline", code=bugs.scrambled_features),
     "loss_sign": Fault("worse_than_baseline", CLASSES, code=bugs.flipped_sign),
     "column_order": Fault("worse_than_baseline", code=bugs.wrong_column_order),
@@ -271,7 +271,7 @@ FAULTS: dict[str, Fault] = {
     "missing_burst": Fault(_quarantined, data=damage.lose_values),
     "new_category": Fault(_quarantined, BIG, data=damage.new_category),
     "hard_slice": Fault(
-        "hard_slices", ("flights", "visibility"), damage.hard_slice, _plain_in_slices, charter=_window_reaches_it
+        "hard_slices", ("visibility",), damage.hard_slice, _plain_in_slices, charter=_window_reaches_it
     ),
     "impossible_requirement": Fault("task_too_hard", params=_impossible),
     "conflicting_requirements": Fault("requirements_trade_off", ("flights", "visibility"), params=_conflicting),

@@ -261,6 +261,17 @@ def test_no_row_is_collected_when_the_budget_cannot_hold_what_is_needed() -> Non
     assert decide(replace(now, signals=signals)).row == "overfitting_curve_flat"
 
 
+@pytest.mark.parametrize(("least", "row"), [(40_000.0, "more_rows"), (1_100_000.0, "requirements_unreached")])
+def test_the_last_resort_is_refused_when_surely_more_rows_are_needed_than_the_budget_holds(
+    least: float, row: str
+) -> None:
+    spent = {"training.use": list(VALUES["training"]["candidates"])}
+    now = situation("training", fires=("requirements_missed", "overfitting", "curve_falling"), patch=spent)
+    evidence = {"unused_groups": [], "rows_needed": {"value": 1_200_000.0, "low": least, "high": None}}
+    signals = {n: s.model_copy(update={"evidence": {**s.evidence, **evidence}}) for n, s in now.signals.items()}
+    assert decide(replace(now, signals=signals)).row == row
+
+
 @pytest.mark.parametrize(
     ("overfits", "falls", "row"),
     [
