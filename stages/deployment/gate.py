@@ -27,20 +27,24 @@ def run(project: Path) -> None:
     piloted = read_json(release / "pilot.json")
     entries = requirements(work, measured["model"], read_json(release / "serving.json"))
     tests = read_json(release / "behaviour.json")
+    fails = pilot_fails(
+        [item for item in entries if item["where"] == "pilot"],
+        measured["better_than_constant"],
+        aims_at_loss=work.charter["optimise"] in LOSS_LIKE,
+        rows=piloted["rows"],
+        evidence=_ways(work, chosen),
+    )
+    limits = work.params.deployment.shift
+    # What breaks a requirement needs no further proof that it matters.
+    limits = limits.model_copy(update={"max_drop": 0.0}) if fails.fires else limits
     signals = [
         tests_fail(tests, chosen),
         serving_missed([item for item in entries if item["where"] == "serving"], chosen),
-        pilot_fails(
-            [item for item in entries if item["where"] == "pilot"],
-            measured["better_than_constant"],
-            aims_at_loss=work.charter["optimise"] in LOSS_LIKE,
-            rows=piloted["rows"],
-            evidence=_ways(work, chosen),
-        ),
-        *(judge(piloted["shift"], work.params.deployment.shift) for judge in SHIFT),
+        fails,
+        *(judge(piloted["shift"], limits) for judge in SHIFT),
         hard_slices(read_json(release / "slices.json"), work.params.deployment.slices.max_excess),
     ]
-    worth = outcome_signals(measured, work, met=not signals[2].fires)
+    worth = outcome_signals(measured, work, met=not fails.fires)
     write_signals(project / "signals" / "deployment.json", [*signals, *worth])
     write_json(
         release / "candidate.json",
