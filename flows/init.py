@@ -43,6 +43,7 @@ def init(
     task: str | None = None,
     time: str | None = None,
     group: str | None = None,
+    key: str | None = None,
     drop: Sequence[str] = (),
 ) -> Path:
     """Make the project ``folder`` around the table ``data``; all of it or nothing.
@@ -59,6 +60,8 @@ def init(
         Told from the target when not given.
     time, group : str, optional
         Columns that order the rows, or must not be torn apart by a split.
+    key : str, optional
+        Column that names each row, which labels are joined by.
     drop : sequence of str, optional
         Columns never used as features.
 
@@ -78,7 +81,7 @@ def init(
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ProjectError("is not empty", where=str(folder), expected="a new folder", todo="choose another name")
     with console.status(f"reading {data}"):
-        found = _profiled(data, target, task=task, time=time, group=group, drop=drop)
+        found = _profiled(data, target, task=task, time=time, group=group, key=key, drop=drop)
     values = found["params"]
     # With every default written out: DVC wants the keys that dvc.yaml names, and people see what they may turn.
     values = check_params(values).model_dump(mode="json", by_alias=True, exclude_none=True)

@@ -165,6 +165,16 @@ TABLE: tuple[Transition, ...] = (
         changes.without_leaks,
     ),
     Transition(
+        "leakage_unclear",
+        "training",
+        "planning",
+        ("leakage",),
+        "the target leaks, as far as figures tell, through every feature there is",
+        "say which of them are known when a prediction is made (`training.checks.trusted`), or bring others",
+        changes.trust_features,
+        asks=True,
+    ),
+    Transition(
         "labels_inconsistent",
         "training",
         "data",

@@ -28,6 +28,7 @@ def profile(
     time: str | None = None,
     group: str | None = None,
     task: str | None = None,
+    key: str | None = None,
     drop: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Propose the params and the suite of a project on a table.
@@ -42,6 +43,8 @@ def profile(
         The columns that order the rows and that keep rows together.
     task : {"classification", "regression"} or None
         None guesses it from the target.
+    key : str, optional
+        Column that names each row, which labels are joined by.
     drop : sequence of str
         Columns that are no features.
 
@@ -58,7 +61,9 @@ def profile(
     DataError
         If the file or a column cannot be used.
     """
-    settings = TableSource(kind="table", path=path.name, target=target, time=time, group=group, drop=list(drop))
+    settings = TableSource(
+        kind="table", path=path.name, target=target, time=time, group=group, key=key, drop=list(drop)
+    )
     task = task or _guess(path, settings)
     frame, schema = Table(path.parent, settings, task).load([])
     missing = {name: round(float(frame[name].isna().mean()), 4) for name in schema["features"]}
@@ -106,7 +111,7 @@ def _params(
     skill = "log_loss_skill" if classify else "rmse_skill"
     constant = "the class shares" if classify else "the mean"
     source: dict[str, Any] = {"kind": "table", "path": f"{RAW_FOLDER}/{path.name}", "target": settings.target}
-    options = {"time": settings.time, "group": settings.group, "drop": settings.drop}
+    options = {"time": settings.time, "group": settings.group, "key": settings.key, "drop": settings.drop}
     source |= {key: value for key, value in options.items() if value}
     return {
         "seed": 0,

@@ -13,6 +13,7 @@ Profile = dict[str, Any]
 Floats = npt.NDArray[np.float64]
 
 PROFILE = "profile.json"
+ROLES = ("target", "time", "group", "key", "label_source")
 QUANTILES = 100
 LEVELS = (np.arange(QUANTILES) + 0.5) / QUANTILES
 MAX_VALUES = 100
@@ -45,7 +46,7 @@ def profile_of(frame: pd.DataFrame, schema: dict[str, Any]) -> Profile:
     if schema["classes"] is None:
         kinds[schema["target"]] = "number"
     known = {name for group in schema["feature_groups"].values() for name in group} | set(schema["dropped"])
-    known |= {schema[role] for role in ("target", "time", "group") if schema[role]}
+    known |= {schema[role] for role in ROLES if schema.get(role)}
     columns = {
         str(name): _column(pd.Series(frame[name]), kind) for name, kind in kinds.items() if name in frame.columns
     }

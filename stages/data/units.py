@@ -63,7 +63,7 @@ def unit_change(old: dict[str, Any], new: dict[str, Any], min_factor: float, max
     dict
         ``judged`` is False where rows are too few: below 28 nothing is told, below 240 only that there is a change. A
         change has ``factor`` (old value x factor = new value), ``low`` and ``high``, ``distance`` before and ``left``
-        after, and ``units`` when the factor is a known one.
+        after, and ``units`` and their exact ``conversion`` when the factor is a known one.
 
     Notes
     -----
@@ -85,12 +85,13 @@ def unit_change(old: dict[str, Any], new: dict[str, Any], min_factor: float, max
     max_distance += SAMPLING * math.sqrt(sum(1 / side["count"] for side in (old, new)))
     left, apart = distance(before * math.exp(log), after), distance(before, after)
     rivals = min(apart, _shifted(before, after), *([_spread(before, after)] if abs(log) < SPREADS else []))
-    units = _units(log, wanders)
-    least = math.log(min_factor if units else max(min_factor, UNNAMED_FACTOR))
+    known = _known(log, wanders, half)
+    least = math.log(min_factor if known else max(min_factor, UNNAMED_FACTOR))
     if abs(log) < least or abs(log) - half < math.log(min_factor) or left > max_distance or left > rivals / 2:
         return unchanged
+    units, conversion = known or (None, None)
     found = {"factor": math.exp(log), "low": math.exp(log - half), "high": math.exp(log + half)}
-    return {"judged": True, **found, "distance": apart, "left": left, "units": units}
+    return {"judged": True, **found, "distance": apart, "left": left, "units": units, "conversion": conversion}
 
 
 def _half(side: dict[str, Any]) -> float:
@@ -108,13 +109,17 @@ def _spread(before: Any, after: Any) -> float:
     return distance(middle + (before - middle) * (wide[1] / wide[0] if wide[0] else 1.0), after)
 
 
-def _units(log: float, wanders: float) -> list[str] | None:
-    """Return the old and the new unit of the known conversion next to a factor, or None when none is near.
+def _known(log: float, wanders: float, half: float) -> tuple[list[str], float] | None:
+    """Return the old and the new unit, and the factor, of the known conversion that is meant; None when none is.
 
-    Near is 3%, or what the scale wanders by itself up to 10%.
+    It is the nearest one within 3%, or within what the scale wanders by itself up to 10%; or, of a factor that is a
+    change of unit anyway, the only one in its interval.
     """
-    known = [(abs(log - sign * math.log(factor)), sign, one, two) for one, two, factor in UNITS for sign in (1, -1)]
-    off, sign, one, two = min(known)
-    if off > min(max(wanders, NAMED_WITHIN[0]), NAMED_WITHIN[1]):
+    ways = [(sign * math.log(factor), sign, one, two) for one, two, factor in UNITS for sign in (1, -1)]
+    near = min(ways, key=lambda way: abs(log - way[0]))
+    inside = {round(way[0], 9) for way in ways if abs(log - way[0]) <= half}
+    only = len(inside) == 1 and abs(log) >= math.log(UNNAMED_FACTOR)
+    if abs(log - near[0]) > min(max(wanders, NAMED_WITHIN[0]), NAMED_WITHIN[1]) and not only:
         return None
-    return [one, two] if sign > 0 else [two, one]
+    exact, sign, one, two = near
+    return ([one, two] if sign > 0 else [two, one]), math.exp(exact)

@@ -23,7 +23,7 @@ from great_expectations.data_context.types.base import ProgressBarsConfig
 from stages.data.data_docs import write_docs
 from stages.data.profiles import Profile, profile_of, profile_path
 from stages.data.schema_changes import schema_changed
-from stages.data.suite import read_suite
+from stages.data.suite import is_ours, read_suite
 from stages.errors import DataError
 from stages.files import read_json, read_parquet, write_json, write_parquet
 from stages.params import load_params
@@ -88,6 +88,9 @@ def stored_profile(project: Path, suite: str) -> Profile | None:
         raise DataError(f"is not JSON: {error}", where=str(path), todo=REMAKE) from None
     if not isinstance(stored, dict) or not {"rows", "known", "columns"} <= set(stored):
         raise DataError("is no profile", where=str(path), todo=REMAKE)
+    numbers = [column for column in stored["columns"].values() if column["kind"] == "number"]
+    if not all({"count", "slices"} <= set(column) for column in numbers):
+        raise DataError("is a profile of an earlier version", where=str(path), todo=REMAKE)
     return stored
 
 
@@ -112,7 +115,7 @@ class Checked:
     fails : ndarray of bool, shape (n_rows,)
         Rows that break a failing expectation on rows. One that tolerates some rows by ``mostly`` and holds fails none.
     skipped : list of dict
-        Expectations on columns that the source has and this collection leaves out.
+        Expectations on columns that the source has and this collection leaves out, or takes for no feature.
     result : ExpectationSuiteValidationResult
         What Great Expectations returned, for the data docs.
     """
@@ -121,7 +124,11 @@ class Checked:
         self.frame, self.suite, self.name = frame, suite, name
         known = {column for group in schema["feature_groups"].values() for column in group} | set(schema["dropped"])
         here = set(frame.columns)
-        absent = [spec for spec in specs if (_columns(spec) - here) & known]
+        # What was proposed for a feature says nothing of a column that has become the key.
+        roles = {schema.get("key"), schema.get("label_source")} - set(schema["features"])
+        absent = [
+            spec for spec in specs if (_columns(spec) - here) & known or (_columns(spec) & roles and is_ours(spec))
+        ]
         self.skipped = [{"type": spec["type"], "column": _column(spec)} for spec in absent]
         specs = [spec for spec in specs if spec not in absent]
         self.unknown = [s for s in specs if _columns(s) - here and s["type"] != "expect_column_to_exist"]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import difflib
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -103,13 +105,23 @@ def _explain(item: Any) -> str:
     keys = [str(part) for part in item["loc"] if part not in ("nycflights13", "table", "sql", "python")]
     where = f"{PARAMS_FILE}: {'.'.join(keys) or 'top level'}"
     if item["type"] == "extra_forbidden":
-        return f"{where}: unknown key; see docs/params.md for the known ones"
+        near = difflib.get_close_matches(keys[-1], _known_keys(), n=1)
+        return f"{where}: unknown key; " + (
+            f"do you mean {near[0]}?" if near else "see docs/params.md for the known ones"
+        )
     if item["type"] == "missing":
         return f"{where}: missing"
     found = (
         item["input"] if isinstance(item["input"], str | int | float | bool | None) else type(item["input"]).__name__
     )
     return f"{where}: {item['msg'].removeprefix('Value error, ')} (found {found!r})"
+
+
+@cache
+def _known_keys() -> list[str]:
+    schema = Params.model_json_schema()
+    parts = [schema, *schema["$defs"].values()]
+    return sorted({name for part in parts for name in part.get("properties", {})})
 
 
 def _check_metrics(params: Params) -> None:

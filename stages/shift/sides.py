@@ -124,6 +124,8 @@ def binned(before: Array, after: Array) -> tuple[Array, Array]:
     at = np.unique(known[(np.arange(1, BINS) * len(known)) // BINS]) if len(known) else known
     following = known[np.minimum(np.searchsorted(known, at, "right"), len(known) - 1)]
     edges = at[following > at] / 2 + following[following > at] / 2
+    if len(known) and known[0] == known[-1]:  # a column that was constant: below, at and above its value
+        edges = np.nextafter(known[0], [-np.inf, np.inf])
     return _codes(before, edges), _codes(after, edges)
 
 

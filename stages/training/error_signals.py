@@ -162,7 +162,7 @@ def curve_falling(
             "plot": "plots/learning_curve.csv",
         },
     )
-    return signal.model_copy(update={"fires": False}) if signal.fires and never else signal
+    return signal.model_copy(update={"fires": False}) if never else signal
 
 
 def rows_needed(reach: Mapping[str, Any], train_rows: int, window_rows: int) -> dict[str, float | None] | None:

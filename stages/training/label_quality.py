@@ -52,6 +52,7 @@ def run(project: Path) -> None:
     if overruled(audit):
         found["noise_rate"] = UNKNOWN
     listed = _listed(work, rows, codes, prediction, found["sources"])
+    found["keyed"] = bool(work.schema.get("key"))
     found["askable"] = int((listed["key"] != "").sum())
     _write(project, found, listed)
 

@@ -9,6 +9,7 @@ from stages.signals import Signal
 from stages.training.label_audit import irreducible, overruled
 
 SUSPECTS = "models/suspects.csv"
+NO_KEY = "; name the column that tells rows apart (data.source.key), and the most suspect can be asked for again"
 
 
 def label_noise(quality: Mapping[str, Any], limit: float) -> Signal:
@@ -48,6 +49,7 @@ def label_noise(quality: Mapping[str, Any], limit: float) -> Signal:
     if rate["low"] == 0:
         says = f"no label is surely wrong; up to {rate['high']:.1%} may be, or the rows are that hard"
     says += f"; worst source {bad[0]}" if bad else ""
+    says += NO_KEY if quality["suspects"] and not quality.get("keyed", True) else ""
     says += f"; it cannot be reduced: {hopeless}" if hopeless else ""
     return Signal.measured(
         "label_noise",

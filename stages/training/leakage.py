@@ -34,6 +34,7 @@ LEAVES, LEAF_ROWS = 64, 5
 # One row more in every leaf and cell, spread as the classes are: none is certain (m-estimate, Cestnik 1990).
 PRIOR_ROWS = 1.0
 COPY = 0.95  # a feature that alone saves this share of the constant's loss is a copy, and hides other copies
+SAME = 0.999
 YEAR, MOSTLY = 366, 0.95
 BOOSTED = {"max_iter": 60, "max_leaf_nodes": 8, "min_samples_leaf": 10}
 
@@ -41,8 +42,9 @@ BOOSTED = {"max_iter": 60, "max_leaf_nodes": 8, "min_samples_leaf": 10}
 def look_for_leaks(
     train: pd.DataFrame, valid: pd.DataFrame, schema: Schema, task: str, limits: Checks, sampling: Sampling
 ) -> dict[str, Any]:
-    """Return what may leak: ``alone``, ``future`` and ``copies``, each as its own function below has it."""
+    """Return what may leak: ``alone``, ``future`` and ``copies``, as functions below have it, and how many features."""
     return {
+        "features": len(schema["features"]),
         "alone": features_alone(train, schema, task, blocks_of(train, schema), limits, sampling),
         "future": future_timestamps(train, schema),
         "copies": copies(train, valid, schema),
@@ -94,7 +96,8 @@ def features_alone(
     strong = sorted((name for name in saved if saved[name] >= limits.max_alone), key=lambda name: -saved[name])
     found, leaks = list[dict[str, Any]](), set[str]()
     for name in strong:
-        others = [o for o in schema["features"] if o != name and o not in leaks and saved[o] < COPY]
+        others = [o for o in schema["features"] if o not in leaks and saved[o] < COPY]
+        others = [o for o in others if not _same(values[o], values[name])]
         if len(others) < FEW and saved[name] < COPY:
             continue
         together = _losses_together(part, others, schema, task, constant, parts, sampling.seed)
@@ -102,6 +105,9 @@ def features_alone(
         next_best = losses[rival] if rival is not None and saved[rival] > 0 else constant
         gain = _gain(losses[name], together, part_blocks, sampling)
         ahead = _gain(losses[name], next_best, part_blocks, sampling)
+        # Where the others together surely know more, a feature that stands out is one good sensor among poor ones.
+        if surely(gain, "below", 0.0):
+            ahead = dict.fromkeys(("value", "low", "high"))
         item = {"feature": name, "alone": saved[name], "others": 1 - together.mean() / constant.mean()}
         found.append(
             item | gain | {"next": rival, "next_alone": 1 - next_best.mean() / constant.mean(), "ahead": ahead}
@@ -139,9 +145,8 @@ def future_timestamps(frame: pd.DataFrame, schema: Schema) -> list[dict[str, Any
     """Return the features that are times, and the share of rows in which they lie after the row's own time.
 
     A feature is taken for a time when nearly all its values, read as days, seconds or milliseconds since 1970, lie
-    within a year of the rows' own times; where the rows' time is a plain number, when its values lie within the
-    range of that number and follow it (rank correlation of 0.9). A time at a constant distance, such as a forecast's,
-    tells no more than the row's own time and is left out.
+    within a year of the rows' own times. A time at a constant distance, such as a forecast's, tells no more than the
+    row's own time and is left out.
     """
     name = schema["time"]
     if not name or len(frame) < MIN_ROWS:
@@ -161,14 +166,12 @@ def future_timestamps(frame: pd.DataFrame, schema: Schema) -> list[dict[str, Any
 
 
 def _ahead(values: Array, own: pd.Series[Any]) -> Array | None:
-    """Return how far each value lies after the row's own time, in days or units of that time; None if no time."""
+    """Return how many days each value lies after the row's own time; None if it is no time.
+
+    Beside a time that is a plain number nothing can be told: an odometer or a model year follows it as a time would.
+    """
     if not pd.api.types.is_datetime64_any_dtype(own.dtype):
-        time = own.to_numpy(dtype="float64")
-        low, high = time.min(), time.max()
-        margin = 0.1 * (high - low)
-        inside = np.mean((values >= low - margin) & (values <= high + margin))
-        follows = pd.Series(values).corr(pd.Series(time), method="spearman") if np.nanstd(values) > 0 else 0.0
-        return values - time if inside >= MOSTLY * np.isfinite(values).mean() and follows >= 0.9 else None
+        return None
     days = np.asarray(
         (own.dt.tz_convert("UTC") - pd.Timestamp("1970-01-01", tz="UTC")).to_numpy() / np.timedelta64(1, "D")
     )
@@ -190,7 +193,32 @@ def _losses_alone(values: pd.Series[Any], kind: str, target: Array, task: str, n
             made[held] = rule.fit(frames[0], pd.Series(target[fitted])).predict(frames[1])
         else:
             made[held] = _tree(values.to_numpy()[:, None], target, task, n_classes, fitted, held)
-    return row_losses(task, target, made)
+    losses = row_losses(task, target, made)
+    if task == "classification" or kind == "category":
+        return losses
+    straight = row_losses(task, target, _straight(values.to_numpy(), target, parts))
+    return straight if straight.mean() < losses.mean() else losses
+
+
+def _straight(x: Array, target: Array, parts: Folds) -> Array:
+    """Return out-of-fold predictions by a straight line: on few rows the leaves of a tree are too coarse for a copy."""
+    made = np.zeros(len(target))
+    for fitted, held in parts:
+        known = fitted[np.isfinite(x[fitted])]
+        mean, middle = target[fitted].mean(), x[known].mean() if len(known) else 0.0
+        apart = x[known] - middle
+        slope = np.dot(apart, target[known]) / np.dot(apart, apart) if np.any(apart) else 0.0
+        made[held] = np.nan_to_num((x[held] - middle) * slope) + mean
+    return made
+
+
+def _same(one: pd.Series[Any], two: pd.Series[Any]) -> bool:
+    """Tell whether two features say the same: values that go with each other one to one, or in one order."""
+    pairs, ones, twos = (len(frame.drop_duplicates()) for frame in (pd.concat([one, two], axis=1), one, two))
+    if pairs == ones == twos and pairs < len(one) / FEW:
+        return True
+    numbers = all(pd.api.types.is_numeric_dtype(column.dtype) for column in (one, two))
+    return numbers and pairs > 1 and abs(float(one.corr(two, method="spearman"))) >= SAME
 
 
 def _tree(x: Array, target: Array, task: str, n_classes: int, fitted: np.ndarray, held: np.ndarray) -> Array:

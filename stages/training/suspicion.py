@@ -89,6 +89,7 @@ def leakage(found: Found, limits: Checks) -> Signal:
     beyond = [surely(item, "above", limit) for item, limit, _, _ in parts]
     leaking = [item for (item, *_), fires in zip(parts, beyond, strict=True) if fires and item is not copies]
     evidence = {
+        "features": found.get("features"),
         "columns": list(dict.fromkeys(item["feature"] for item in leaking)),
         "copies": copies if beyond[-1] else None,
         "found": leaking[:MAX_SHOWN],

@@ -30,6 +30,7 @@ def test_a_trial_ends_where_the_fault_is(fault: str, row: str) -> None:
 def test_every_fault_has_a_live_row_as_its_truth() -> None:
     for fault in FAULTS.values():
         rows = {fault.row(severity) if callable(fault.row) else fault.row for severity in (0.1, 0.5, 1.0)}
+        rows |= set(fault.also)
         assert rows <= {RELEASED, *(name for name, row in BY_NAME.items() if row.live)}
 
 
@@ -41,11 +42,10 @@ def test_what_is_reported_was_not_developed_with() -> None:
 
 
 def test_the_report_counts() -> None:
-    right = Outcome(
-        Trial("wine", "loss_sign", 1.0, 0), "worse_than_baseline", "worse_than_baseline", "training", 1, "", ()
-    )
+    wanted = ("worse_than_baseline", "leakage")
+    right = Outcome(Trial("wine", "loss_sign", 1.0, 0), wanted, wanted[0], "training", 1, "", ())
     wrong = replace(right, row=RELEASED, trial=replace(right.trial, seed=1))
-    alarm = Outcome(Trial("wine", "none", 0.0, 0), RELEASED, "shift", "deployment", 1.0, "", ())
+    alarm = Outcome(Trial("wine", "none", 0.0, 0), (RELEASED,), "shift", "deployment", 1.0, "", ())
     text = report([right, wrong, alarm])
     assert "right at the upper severities (>= 0.7): 50.0% (9.5 to 90.5) of 2" in text
     assert "false alarms on clean projects: 100.0%" in text and "wine: shift" in text
@@ -61,7 +61,7 @@ def test_the_interval_holds_the_share(drawn: tuple[int, int]) -> None:
 
 
 def test_a_run_goes_on_where_it_was_cut_off(tmp_path: Path) -> None:
-    outcome = Outcome(Trial("wine", "none", 0.0, 0), RELEASED, "shift", "deployment", 1.0, "it moved", ("shift",))
+    outcome = Outcome(Trial("wine", "none", 0.0, 0), (RELEASED,), "shift", "deployment", 1.0, "it moved", ("shift",))
     file = tmp_path / "outcomes.jsonl"
     assert read(file) == []
     append(file, outcome)

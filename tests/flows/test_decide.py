@@ -359,12 +359,16 @@ def test_dear_labels_ask_for_fewer_rows_or_more_money(
     assert (decide(relaxed).to, decide(relaxed).patch) == ("planning", proposal)
 
 
+def factor(value: float, *, wide: float = 1.02, conversion: float | None = None) -> dict[str, Any]:
+    return {"factor": value, "low": value / wide, "high": value * wide, "conversion": conversion}
+
+
 CHANGES: list[dict[str, Any]] = [
     {"kind": "renamed", "column": "hue", "now": "tone"},
     {"kind": "added", "column": "cellar"},
-    {"kind": "unit", "column": "size", "part": "window", "since": None, "factor": 1.609344},
-    {"kind": "unit", "column": "weight", "part": "pilot", "since": "2024-02-01", "factor": 0.5},
-    {"kind": "unit", "column": "height", "part": "pilot", "since": None, "factor": 0.3048},
+    {"kind": "unit", "column": "size", "part": "window", "since": None, **factor(1.6, conversion=1.609344)},
+    {"kind": "unit", "column": "weight", "part": "pilot", "since": "2024-02-01", **factor(0.5)},
+    {"kind": "unit", "column": "height", "part": "pilot", "since": None, **factor(0.3048)},
     {"kind": "dropped", "column": "age"},
 ]
 
@@ -388,6 +392,32 @@ def test_a_changed_schema_is_mended_before_anything_else() -> None:
         "data.source.drop": ["id", "cellar"],
     }
     check_params(patching.patched(dict(changed([]).values), move.patch))
+
+
+def test_a_factor_is_scaled_by_only_when_it_is_known() -> None:
+    wide = {"kind": "unit", "column": "size", "part": "window", "since": None, **factor(1060.0, wide=1.3)}
+    assert decide(changed([wide])).row == "schema_unmended"
+    known = wide | {"conversion": 1000.0}
+    assert decide(changed([known])).patch == {"data.source.scale": [{"column": "size", "factor": 0.001, "since": None}]}
+
+
+def test_leaks_that_leave_no_feature_ask_a_person() -> None:
+    now = situation("training", fires=("leakage",))
+    for features, row in ((3, "leakage"), (2, "leakage_unclear")):
+        leak = signal("leakage", True, columns=["a", "b"], features=features)
+        assert decide(replace(now, signals={**now.signals, "leakage": leak})).row == row
+    assert decide(replace(now, signals={**now.signals, "leakage": leak})).proposal == {
+        "training.checks.trusted": ["a", "b"]
+    }
+
+
+def test_a_cheaper_candidate_is_none_that_failed() -> None:
+    past = Past("deployment", "pilot_fails", chosen="shallow_boosting", to="training")
+    use = {"training.use": ["boosting"]}
+    now = replace(situation("deployment", fires=("serving_missed",), patch=use), history=(past,))
+    found = signal("serving_missed", True, chosen="boosting")
+    move = decide(replace(now, signals={**now.signals, "serving_missed": found}))
+    assert move.patch == {"training.use": ["logistic"]}
 
 
 def test_what_the_source_cannot_mend_asks() -> None:

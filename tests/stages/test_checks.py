@@ -206,7 +206,34 @@ def test_a_copy_stands_out_where_the_others_know_all_too(name: str, rows: int, w
     found = {"alone": features_alone(frame, schema, "classification", None, Checks(), SAMPLING), **none}
     told = leakage(found, Checks())
     assert told.fires and told.evidence["columns"] == ["report"]
-    assert found["alone"][0]["low"] < Checks().max_alone  # beside all the others it is one more good feature
+
+
+def sensors(seed: int, **added: Any) -> tuple[pd.DataFrame, dict[str, Any], np.ndarray]:
+    """Return twenty poor readings of one quantity, and the target, which is nearly that quantity."""
+    random = np.random.default_rng(seed)
+    true = random.normal(size=600)
+    frame = pd.DataFrame({f"s{at}": true + random.normal(size=600) for at in range(20)})
+    frame["target"] = true + 0.1 * random.normal(size=600)
+    return frame, {"features": dict.fromkeys(frame.columns[:20], "number"), "target": "target", "classes": None}, true
+
+
+def test_one_good_sensor_among_poor_ones_is_no_leak() -> None:
+    frame, schema, true = sensors(0)
+    frame["good"] = true + 0.3 * np.random.default_rng(1).normal(size=600)
+    schema["features"]["good"] = "number"
+    found = features_alone(frame, schema, "regression", None, Checks(), SAMPLING)
+    assert found[0]["feature"] == "good"
+    none: dict[str, Any] = {"future": [], "copies": {"value": None, "low": None, "high": None}}
+    assert not leakage({"alone": found, **none}, Checks()).fires
+
+
+@pytest.mark.parametrize("rows", [60, 150])
+def test_two_copies_of_a_number_do_not_hide_each_other(rows: int) -> None:
+    frame, schema, _ = sensors(2)
+    frame = frame.head(rows).assign(copy=lambda part: part["target"], again=lambda part: 2 * part["target"] + 1)
+    schema["features"] |= {"copy": "number", "again": "number"}
+    found = features_alone(frame, schema, "regression", None, Checks(), SAMPLING)
+    assert {item["feature"] for item in found if (item["low"] or 0) > 0.3} == {"copy", "again"}
 
 
 def test_what_is_trusted_is_no_leak() -> None:

@@ -57,6 +57,34 @@ def test_a_renamed_column_is_known_by_its_distribution() -> None:
     assert found.fires is True
 
 
+@pytest.mark.parametrize("left_out", ["listed in data.source.drop", "listed in data.collect.without"])
+def test_what_is_left_out_on_purpose_is_no_change(left_out: str) -> None:
+    new = WINE.tail(300).drop(columns="hue")
+    assert signal(WINE.head(300), new, dropped={"hue": left_out}).fires is False
+
+
+@pytest.mark.parametrize("role", ["key", "label_source"])
+def test_a_feature_that_became_a_key_is_not_gone(role: str) -> None:
+    new = WINE.tail(300).drop(columns="hue")
+    changed: dict[str, Any] = {role: "hue"}
+    assert signal(WINE.head(300), new, **changed).fires is False
+
+
+def test_a_change_where_most_values_are_zero_is_seen() -> None:
+    random = np.random.default_rng(0)
+    rain = pd.DataFrame({"rain": random.lognormal(size=800) * (random.random(800) < 0.3), "target": "a"})
+    changed = rain.tail(300).assign(rain=lambda rows: rows["rain"] * 25.4)
+    assert kinds(signal(rain.head(500), changed)) == [("unit", "rain")]
+    assert signal(rain.head(500), rain.tail(300)).fires is False
+
+
+def test_a_large_change_is_seen_in_few_rows() -> None:
+    few = WINE.tail(40)
+    found = signal(WINE.head(300), few.assign(proline=few["proline"] * 1000))
+    assert kinds(found) == [("unit", "proline")]
+    assert found.evidence["changes"][0]["conversion"] == pytest.approx(1000)
+
+
 def test_twins_are_told_apart_by_name_or_not_at_all() -> None:
     twins = WINE.assign(first=WINE["hue"], second=WINE["hue"].sample(frac=1, random_state=1).to_numpy())
     new = twins.rename(columns={"first": "first_", "second": "second_"})

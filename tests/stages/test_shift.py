@@ -123,6 +123,13 @@ def test_many_small_moves_add_up_and_new_pairs_are_seen() -> None:
     assert min(found.values()) >= 25
 
 
+def test_a_column_that_was_constant_and_moved_has_moved() -> None:
+    before, after = binned(np.zeros(500), np.full(400, 50.0))
+    assert before.max() < after.min()
+    same, still = binned(np.zeros(9), np.zeros(9))
+    assert np.array_equal(same, still)
+
+
 def test_p_values_of_random_windows_are_uniform_enough() -> None:
     found = []
     for seed in range(60):

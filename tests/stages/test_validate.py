@@ -208,6 +208,26 @@ def test_a_proposed_suite_holds_on_the_table_it_was_proposed_for(tmp_path: Path)
     assert len(report["expectations"]) > 10
 
 
+def test_what_was_proposed_for_a_feature_is_not_asked_of_a_key(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"id": np.arange(200) * 7, "x": np.linspace(0, 1, 200), "y": ["yes", "no"] * 100})
+    frame.to_csv(tmp_path / "own.csv", index=False)
+    found = profile(tmp_path / "own.csv", "y")
+    options = {"kind": "table", "path": "own.csv", "target": "y", "key": "id"}
+    source = TableSource.model_validate(options)
+    window, pilot, schema = Table(tmp_path, source, "classification").collect(Collect.model_validate({}), seed=0)
+    found["params"]["data"]["source"] |= options
+    write_json(tmp_path / "params.yaml", found["params"])
+    write_json(tmp_path / "expectations/suite.json", found["suite"])
+    write_json(tmp_path / "expectations/profile.json", found["profile"])
+    write_json(tmp_path / "data/schema.json", schema)
+    write_parquet(tmp_path / "data/window.parquet", window)
+    write_parquet(tmp_path / "data/pilot.parquet", pilot)
+    validate.run(tmp_path)
+    report = read_json(tmp_path / "data/validation.json")
+    assert [item for item in report["expectations"] if not item["success"]] == []
+    assert report["schema_changed"]["value"] == 0
+
+
 def test_the_flights_suite_finds_what_is_wrong_with_january_and_february(tmp_path: Path) -> None:
     asked = Collect.model_validate({"start": "2013-01-01", "end": "2013-02-01", "features": ["schedule", "weather"]})
     window, pilot, schema = Flights().collect(asked, seed=0)

@@ -13,6 +13,7 @@ from stages.errors import DataError
 # group with a -), so they are missing only where the other cells are numbers or dates and they cannot be one.
 MISSING = ("", "na", "n/a", "nan", "null")
 MARKERS = ("none", "?", "-", "--", ".", "..", "#n/a")
+LARGEST = float(np.finfo(np.float32).max)
 MOSTLY_NUMERIC = 0.9
 ISO_DATE = r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}.*)?"
 ZONE = r"(Z|[+-]\d{2}:?\d{2})$"
@@ -71,7 +72,8 @@ def to_number(raw: pd.Series, name: str, place: Place) -> pd.Series | None:
     Raises
     ------
     DataError
-        If nearly all cells are numbers and some are not, or a number is infinite.
+        If nearly all cells are numbers and some are not, or a number is infinite or beyond single precision, which
+        trees take their features in.
     """
     if pd.api.types.is_bool_dtype(raw.dtype) or pd.api.types.is_numeric_dtype(raw.dtype):
         number = raw.astype("float64")
@@ -92,9 +94,16 @@ def to_number(raw: pd.Series, name: str, place: Place) -> pd.Series | None:
                 "mend those cells, or list the column in data.source.drop",
                 bad,
             )
-    infinite = pd.Series(np.isinf(number.to_numpy()))
-    if infinite.any():
-        raise place.error(name, "holds an infinite value", "finite numbers", "mend or empty those cells", infinite)
+    huge = pd.Series(np.abs(number.to_numpy()) > LARGEST)
+    if huge.any():
+        first = number[huge.to_numpy()].iloc[0]
+        raise place.error(
+            name,
+            "holds an infinite value" if np.isinf(first) else f"holds {first:g}",
+            f"finite numbers of at most {LARGEST:.2g}",
+            "mend or empty those cells",
+            huge,
+        )
     return number
 
 
