@@ -95,7 +95,10 @@ def leakage(found: Found, limits: Checks) -> Signal:
         "found": leaking[:MAX_SHOWN],
         "file": "models/checks.json",
     }
-    told = [says for (*_, says), fires in zip(parts, beyond, strict=True) if fires]
+    told: dict[str | None, str] = {}
+    for (item, *_, says), fires in zip(parts, beyond, strict=True):
+        if fires:
+            told.setdefault(item.get("feature"), says)  # a feature that leaks by two figures is told of once
     worst = parts[beyond.index(True)] if any(beyond) else max(parts, key=lambda part: _nearness(part[0], part[1]))
     item, limit, unit, says = worst
     if item["low"] is None:
@@ -108,7 +111,7 @@ def leakage(found: Found, limits: Checks) -> Signal:
         threshold=limit,
         direction="above",
         unit=unit,
-        says="; ".join(told[:MAX_SHOWN]) or f"no leak is seen: {says}",
+        says="; ".join([*told.values()][:MAX_SHOWN]) or f"no leak is seen: {says}",
         evidence=evidence,
     )
 
