@@ -74,7 +74,7 @@ class Fault:
     params : callable
         (severity, table, params) -> patch of the params.
     also : tuple of str
-        Rows with the same cure.
+        Other rows of the same fault: a cure of the same kind, or one that a person is asked for.
     charter : callable
         Scene -> patch of the params, once the data are there.
     outcome : callable, optional
@@ -271,7 +271,12 @@ FAULTS: dict[str, Fault] = {
     "label_shift": Fault("shift", ("flights", "visibility"), damage.shift_labels, charter=_window_keeps_the_loss),
     "concept_shift": Fault("shift", (*BIG, "digits"), damage.shift_concept, charter=_window_reaches_it),
     "pilot_population": Fault("shift", BIG, damage.other_population, charter=_window_reaches_it),
-    "unit_change": Fault("schema_changed", tuple(name for name in ALL if name != "digits"), damage.change_unit),
+    "unit_change": Fault(
+        "schema_changed",
+        tuple(name for name in ALL if name != "digits"),
+        damage.change_unit,
+        also=("schema_unmended",),
+    ),
     "missing_burst": Fault(_quarantined, data=damage.lose_values),
     "new_category": Fault(_quarantined, BIG, data=damage.new_category),
     "hard_slice": Fault(
