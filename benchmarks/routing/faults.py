@@ -282,7 +282,9 @@ FAULTS: dict[str, Fault] = {
     "hard_slice": Fault(
         "hard_slices", ("visibility",), damage.hard_slice, _plain_in_slices, charter=_window_reaches_it
     ),
-    "impossible_requirement": Fault("task_too_hard", params=_every_candidate, charter=_impossible),
+    "impossible_requirement": Fault(
+        "task_too_hard", params=_every_candidate, also=("requirements_unreached",), charter=_impossible
+    ),
     "conflicting_requirements": Fault("requirements_trade_off", ("flights", "visibility"), params=_conflicting),
     "metric_misleads": Fault("metric_misleads", ("flights", "visibility"), params=_weak_rule, outcome=_dear_outcome),
     "outcome_too_low": Fault(
