@@ -75,7 +75,7 @@ def export(project: Path, *, form: str = "csv", out: Path | None = None, count: 
     rows = rows[~rows["key"].isin(list(answered))].head(count or len(rows))
     if rows.empty:
         print("no row waits for a label: nothing is written")
-        return
+        return 0
     free = {name: name.removeprefix("row.") for name in rows.columns if name.removeprefix("row.") not in RESERVED}
     features = rows.drop(columns=["why"]).rename(columns=free)
     if form == "csv":

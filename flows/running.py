@@ -17,6 +17,7 @@ from flows.server import PrefectServer
 from flows.session import Session, check_files, open_session
 from flows.show import Show
 from flows.transitions import RELEASED, STAGES, WAITING
+from flows.words import remarks
 from stages.errors import ParamsError, ProjectError
 from stages.params import check_params, read_params
 from stages.planning.charter import check_plan
@@ -179,7 +180,7 @@ def _go(session: Session, show: Show) -> Iteration:
             last = run_with_prefect(session)[-1]
         finally:
             send_what_waits()
-        _tell_end(last, show)
+        _tell_end(record.read_record(session.project), show)
         return last
     finally:
         show.close()
@@ -194,13 +195,16 @@ def _changed(session: Session) -> list[str]:
     return [name for name in session.engine.status() if name not in ahead]
 
 
-def _tell_end(last: Iteration, show: Show) -> None:
+def _tell_end(lines: list[Iteration], show: Show) -> None:
+    last = lines[-1]
     color = "green" if last.move["to"] == RELEASED else "yellow"
     show.console.print(
         f"\n[bold {color}]{last.move['to']}[/] after iteration {last.iteration}: {escape(str(last.move['reason']))}",
         soft_wrap=not show.console.is_terminal,
     )
     if last.move["to"] == RELEASED:
+        for remark in remarks(lines):
+            show.note(f"beside it: {remark}")
         show.note("the model: releases/current.json; to keep its params: git add params.yaml dvc.lock && git commit")
         show.note(f"next: loopwright history; loopwright why {last.iteration}")
         return

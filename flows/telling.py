@@ -18,7 +18,7 @@ from flows.record import Iteration
 from flows.running import HOW_TO_LABEL, find
 from flows.show import history_table, print_signals
 from flows.transitions import BY_NAME, STAGES, WAITING
-from flows.words import beside_line, metric_line, patch_line
+from flows.words import beside_line, metric_line, patch_line, remarks
 from stages.data.labels.log import read_answers
 from stages.deployment.release import current
 from stages.errors import ProjectError
@@ -61,6 +61,8 @@ def tell_status(project: Path, *, as_json: bool = False) -> None:
         console.print(
             f"released: {release['path']} (iteration {release['iteration']}, sha256 {release['sha256'][:12]})"
         )
+        for remark in remarks(lines[: release["iteration"]]):
+            console.print(escape(f"  beside it: {remark}"))
     else:
         console.print("released: nothing yet")
     if to in STAGES and not pid:

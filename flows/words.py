@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from flows.record import Iteration
 
+FAULTS = ("label_noise", "shift", "covariate_shift", "label_shift", "concept_shift", "hard_slices")
 ARROWS = {"released": "✔", "stopped": "■"}
 
 
@@ -46,6 +48,13 @@ def beside_line(item: Iteration) -> str:
     parts = [f"{kind} {figure(found[name]['value'])}" for kind, found in sorted(baselines.items()) if name in found]
     test = item.metrics.get("evaluation", {}).get("test", {}).get(name, {}).get("value")
     return f"{name} beside it: {', '.join(parts)}; on the test rows, which choose nothing: {figure(test)}"
+
+
+def remarks(lines: Sequence[Iteration]) -> list[str]:
+    """Return what a release stands beside: faults seen by its training and pilot that break no requirement."""
+    last = {item.stage: item for item in lines}
+    found = [signal for stage in ("training", "deployment") if stage in last for signal in last[stage].signals]
+    return [f"{signal['name']}: {signal['says']}" for signal in found if signal["fires"] and signal["name"] in FAULTS]
 
 
 def patch_line(patch: dict[str, Any]) -> str:

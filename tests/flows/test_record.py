@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flows.record import RECORD_FILE, Iteration, append, read_record
+from flows.words import remarks
 from stages.errors import ProjectError
 
 JSON = st.recursive(
@@ -53,6 +54,17 @@ def test_any_content_survives(tmp_path_factory: pytest.TempPathFactory, because:
     for item in wanted:
         append(project, item)
     assert read_record(project) == wanted
+
+
+def test_a_release_says_what_it_stands_beside() -> None:
+    def found(name: str, fires: bool | None) -> dict[str, Any]:
+        return {"name": name, "fires": fires, "says": f"{name} of it"}
+
+    earlier = iteration(1, stage="training", signals=[found("label_noise", True)])
+    later = iteration(2, stage="training", signals=[found("label_noise", None), found("curve_falling", True)])
+    pilot = iteration(3, stage="deployment", signals=[found("label_shift", True), found("shift", False)])
+    assert remarks([earlier, pilot]) == ["label_noise: label_noise of it", "label_shift: label_shift of it"]
+    assert remarks([earlier, later, pilot]) == ["label_shift: label_shift of it"]
 
 
 def test_earlier_lines_are_never_changed(tmp_path: Path) -> None:
