@@ -133,7 +133,7 @@ def repository(tmp_path: Path) -> Path:
 
 
 def bundled_table(name: str, *, spoilt: bool = True) -> pd.DataFrame:
-    """Return one of scikit-learn's tables with a ``target`` column; spoilt: missing values and a column of strings."""
+    """Return one of scikit-learn's tables with a ``target``; spoilt: missing cells, strings, and a leak in one."""
     from sklearn import datasets
 
     loaded = getattr(datasets, f"load_{name}")(as_frame=True)
@@ -146,6 +146,8 @@ def bundled_table(name: str, *, spoilt: bool = True) -> pd.DataFrame:
         frame.loc[random.random(len(frame)) < 0.1, first] = np.nan
         frame[f"{second}_size"] = pd.cut(frame[second], 3, labels=["small", "middle", "large"]).astype("str")
         frame.loc[random.random(len(frame)) < 0.05, f"{second}_size"] = None
+        if name == "diabetes":
+            frame["billed"] = 2.5 * frame["target"] + 1  # known only afterwards
     return pd.DataFrame(frame)
 
 

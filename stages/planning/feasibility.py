@@ -34,8 +34,6 @@ def run(project: Path) -> None:
     train, test = cut(frame, [TRAIN_SHARE, 1 - TRAIN_SHARE], by, params.seed)
     n_classes = len(schema["classes"]) if schema["classes"] else None
     target: str = schema["target"]
-    left_out = params.data.collect.without
-    schema["features"] = {name: kind for name, kind in schema["features"].items() if name not in left_out}
     columns = rule_columns(charter["rule"], train, schema, params.seed)
     y, seen = (rows[target].to_numpy(dtype="float64") for rows in (test, train))
     constant = constant_prediction(task, seen, n_classes or 1)

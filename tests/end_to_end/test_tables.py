@@ -35,6 +35,9 @@ def test_a_table_runs_to_an_end_and_every_iteration_is_kept(
         assert set(item["move"]) >= {"to", "row", "reason"}
         for signal in item["signals"]:
             assert set(signal) >= {"name", "value", "low", "high", "threshold", "fires"}
+    if name == "diabetes":
+        assert next(item["move"]["row"] for item in history if item["stage"] == "training") == "leakage"
+        assert history[-1]["move"]["to"] == "released"
     if history[-1]["move"]["to"] == "released":
         assert (project / "releases" / "current.json").exists()
     names = dvc(project, "exp", "list", "--name-only").split()
