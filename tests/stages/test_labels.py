@@ -111,6 +111,18 @@ def test_good_annotators_are_left_in_peace() -> None:
     assert annotator_unreliable(two, 2, 0.1).fires is None  # of two, nobody knows who is wrong
 
 
+def test_few_items_accuse_none_of_equally_good_annotators() -> None:
+    """The Dawid-Skene consensus of few items follows those whom chance favours, and agrees with them again."""
+    fires = [annotator_unreliable(annotators([0.2] * 5, 40, seed), 2, 0.1).fires for seed in range(20)]
+    assert True not in fires
+
+
+def test_one_bad_annotator_among_few_items_is_named() -> None:
+    found = annotator_unreliable(annotators([0.5, 0.1, 0.1, 0.1, 0.1], 60, 0), 2, 0.1)
+    assert found.fires is True
+    assert found.evidence["unreliable"] == ["a0"]
+
+
 def test_alpha_is_the_librarys() -> None:
     from crowdkit.metrics.data import alpha_krippendorff
 

@@ -102,6 +102,21 @@ def _medians(answers: pd.DataFrame) -> Consensus:
     return Consensus(labels, others)
 
 
+def majority_of_others(answers: pd.DataFrame, n_classes: int) -> Array:
+    """Return for each answer what most of the other annotators say of its item; NaN where none leads.
+
+    Plainer than Dawid & Skene, and it knows nothing of who is good: what chance makes of few items cannot feed on
+    itself, as it does where an annotator counts less the more seldom he is followed.
+    """
+    items, label = pd.factorize(answers["item"])[0], answers["label"].to_numpy(dtype=int)
+    counts = np.bincount(items * n_classes + label, minlength=(int(items.max()) + 1) * n_classes)
+    others = counts.reshape(-1, n_classes)[items]
+    others[np.arange(len(label)), label] -= 1
+    most = others.max(axis=1)
+    alone = (others == most[:, None]).sum(axis=1) == 1
+    return np.where((most > 0) & alone, others.argmax(axis=1).astype(float), np.nan)
+
+
 def counts_of(answers: pd.DataFrame, n_classes: int) -> Array:
     """Return how often each item was given each class, (n_items, n_classes); only items with two answers or more."""
     items = pd.factorize(answers["item"])[0]

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from stages.data.labels.consensus import MIN_ITEMS, alpha, annotator_table, consensus, counts_of
+from stages.data.labels.consensus import MIN_ITEMS, alpha, annotator_table, consensus, counts_of, majority_of_others
 from stages.signals import Signal
 
 LEVEL, DRAWS = 0.95, 200
@@ -84,9 +84,11 @@ def annotators_disagree(answers: pd.DataFrame, n_classes: int, limit: float, see
 def annotator_unreliable(answers: pd.DataFrame, n_classes: int, limit: float) -> Signal:
     """Fire when one annotator is right more seldom than the others by more than a limit, and name who.
 
-    Each is held against the Dawid-Skene consensus of the others. The value is the largest gap between the accuracy of
-    the rest and one's own, in the order of the lower ends; the interval is Newcombe's (1998) for a difference of
-    proportions, at a level corrected for the number of annotators (Bonferroni).
+    Each is held against the Dawid-Skene consensus of the others, and against their plain majority. The value is the
+    largest gap between the accuracy of the rest and one's own, in the order of the lower ends; the interval is
+    Newcombe's (1998) for a difference of proportions, at a level corrected for the number of annotators (Bonferroni).
+    It takes the truth for known, which a consensus of few items is not: one that chance made follow some annotators
+    weighs them more, and agrees with them again. So the more cautious of the two gaps counts.
 
     Parameters
     ----------
@@ -98,7 +100,9 @@ def annotator_unreliable(answers: pd.DataFrame, n_classes: int, limit: float) ->
         ``data.labels.max_annotator_gap``.
     """
     table = annotator_table(answers, consensus(answers, n_classes).others, n_classes)
-    judged = [item for item in table if item["compared"] >= MIN_ITEMS]
+    plain = annotator_table(answers, majority_of_others(answers, n_classes), n_classes)
+    enough = set.intersection(*({i["annotator"] for i in one if i["compared"] >= MIN_ITEMS} for one in (table, plain)))
+    judged = [item for item in table if item["annotator"] in enough]
     shown = [{key: item[key] for key in ("annotator", "answers", "compared", "right")} for item in table]
     if len(judged) < 3:
         says = (
@@ -106,11 +110,12 @@ def annotator_unreliable(answers: pd.DataFrame, n_classes: int, limit: float) ->
         )
         return Signal(name="annotator_unreliable", threshold=limit, says=says, evidence={"annotators": shown})
     z = NormalDist().inv_cdf(1 - (1 - LEVEL) / (2 * len(judged)))
-    right, compared = (sum(item[key] for item in judged) for key in ("right", "compared"))
-    gaps = []
-    for item in judged:
-        rest = (right - item["right"], compared - item["compared"])
-        gaps.append((item, *newcombe(rest, (item["right"], item["compared"]), z)))
+    weighed, counted = (_gaps([item for item in one if item["annotator"] in enough], z) for one in (table, plain))
+    gaps = [
+        (item, *min(weighed[name], counted[name], key=lambda gap: gap[1]))
+        for item in judged
+        for name in [item["annotator"]]
+    ]
     worst, value, low, high = max(gaps, key=lambda gap: gap[2])
     named = [item["annotator"] for item, _, below, _ in gaps if below > limit]
     accuracy = worst["right"] / worst["compared"]
@@ -126,6 +131,17 @@ def annotator_unreliable(answers: pd.DataFrame, n_classes: int, limit: float) ->
         f"{value:.1%} less than the other {len(judged) - 1}",
         evidence={"unreliable": named, "worst": worst, "annotators": shown},
     )
+
+
+def _gaps(judged: list[dict[str, Any]], z: float) -> dict[str, tuple[float, float, float]]:
+    """Return by annotator how much less often he is right than the rest, and the interval of it."""
+    right, compared = (sum(item[key] for item in judged) for key in ("right", "compared"))
+    return {
+        item["annotator"]: newcombe(
+            (right - item["right"], compared - item["compared"]), (item["right"], item["compared"]), z
+        )
+        for item in judged
+    }
 
 
 def newcombe(one: tuple[int, int], two: tuple[int, int], z: float) -> tuple[float, float, float]:
