@@ -22,11 +22,14 @@ Codes = NDArray[np.intp]
 # Rates of wrong labels that are tried for each class, and the finer ones of which the sum over classes is told.
 RATES = np.r_[0, 0.005, np.arange(0.01, 0.06, 0.01), np.arange(0.08, 0.18, 0.02), np.arange(0.2, 0.5, 0.035)]
 FINE = np.linspace(0.0, 0.5, 201)
-BINS, MIN_ROWS, STEPS = 40, 50, 40
+BINS, MIN_ROWS, STEPS, MIN_PLATEAU = 40, 50, 40, 10
 # Steepness (per standard normal deviate of the score's rank) of a task that is all but separable, and the most that a
 # few rows can tell. The flights, which no model can separate, lie at 0.5 to 1.8; clean digits and cancers above 4.
 SEPARABLE, STEEPEST = 2.0, 25.0
 EXPLAINED = 0.5  # so much of all contradictions must be wrong labels
+# So many rows of a plateau must lie less than half as far from the other class as its middle row. Two normal classes
+# 5.1 standard deviations apart, of which a half percent overlaps, have as many.
+BETWEEN = 0.1
 NEVER = 1e9
 
 
@@ -43,7 +46,13 @@ class NoiseRate:
     contradicted: float
 
 
-def noise_rate(codes: Codes, prediction: Array, blocks: Blocks | None = None, level: float = 0.95) -> NoiseRate:
+def noise_rate(
+    codes: Codes,
+    prediction: Array,
+    blocks: Blocks | None = None,
+    smooth: Array | None = None,
+    level: float = 0.95,
+) -> NoiseRate:
     """Estimate the share of wrong labels from out-of-fold probabilities.
 
     Parameters
@@ -54,6 +63,9 @@ def noise_rate(codes: Codes, prediction: Array, blocks: Blocks | None = None, le
         Probabilities by a model that has not seen the row.
     blocks : ndarray of shape (n,), optional
         Which rows hang together; the interval is widened by how much the model's errors do.
+    smooth : ndarray of shape (n, n_classes), optional
+        Out-of-fold probabilities by a model too coarse to follow single rows. Where a model does, chance fills the gap
+        between two plateaus.
     level : float
         Coverage of the interval.
 
@@ -68,7 +80,9 @@ def noise_rate(codes: Codes, prediction: Array, blocks: Blocks | None = None, le
     the rates whose profile likelihood is within the chi-squared quantile of the best. A rate counts only with a slope
     b that makes the task all but separable: else the asymptote may as well be rows that no feature tells apart, which
     nothing in the data distinguishes from wrong labels (mutual irreducibility, Scott et al. 2013). So the low end is 0,
-    and the high one what the noise may be at most, unless every fit that is likely has such a slope. The rates of
+    and the high one what the noise may be at most, unless every fit that is likely has such a slope. Ranks hide a gap
+    in the scores, across which any slope fits: where one binary feature says nearly all, the score is two plateaus, and
+    what each contradicts may be hard or wrong. So a rate counts, too, only with rows between the plateaus. The rates of
     several classes, weighed by how often they are predicted, are added by their profiles.
     """
     n, n_classes = prediction.shape
@@ -91,9 +105,23 @@ def noise_rate(codes: Codes, prediction: Array, blocks: Blocks | None = None, le
     cut = float(chi2.ppf(level, 1))
     inside, high = FINE[attributed - attributed.min() <= cut], FINE[possible - possible.min() <= cut].max()
     value, low = float(FINE[attributed.argmin()]), float(inside.min())
-    if value < EXPLAINED * contradicted:
+    scores = (prediction,) if smooth is None else (prediction, smooth)
+    if value < EXPLAINED * contradicted or min(map(between, scores)) < BETWEEN:
         value = low = 0.0
     return NoiseRate(value, low, float(max(high, inside.max())), contradicted)
+
+
+def between(prediction: Array) -> float:
+    """Return the share of rows that a model is less than half as sure of as of the middle row of their plateau.
+
+    A plateau are the rows that are taken for one class, and each counts alike, as a rare class has few rows anywhere;
+    sure is the log odds against the next class.
+    """
+    taken = prediction.argmax(axis=1)
+    next_, best = np.log(np.clip(np.sort(prediction, axis=1)[:, -2:], 1e-9, 1.0)).T
+    sure = [(best - next_)[taken == code] for code in np.unique(taken)]
+    shares = [np.mean(margin < np.median(margin) / 2) for margin in sure if len(margin) >= MIN_PLATEAU]
+    return float(np.mean(shares)) if shares else 0.0
 
 
 @dataclass(frozen=True)

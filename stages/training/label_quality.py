@@ -28,6 +28,8 @@ MANY_FOLDS, FEW_FOLDS, ENOUGH, MAX_ROWS = 5, 3, 2000, 6000
 # A second opinion: what a weak candidate contradicts may be its own fault. Each tree sees at most 2,000 rows, so that
 # it costs the same on any table.
 FOREST, MAX_TREE_ROWS = "sklearn.ensemble.RandomForestClassifier", 2000
+# A third, too coarse to follow single rows, says whether there are rows between the plateaus of the score.
+SMOOTH_LEAF, MIN_LEAF = 0.03, 10
 UNKNOWN = {"value": None, "low": None, "high": None}
 COLUMNS = ["key", "split", "label", "suggested", "quality", "source"]
 
@@ -45,9 +47,9 @@ def run(project: Path) -> None:
     if folds is None:
         _write(project, {"noise_rate": UNKNOWN, "why": "too few rows of a class, or days or groups, to hold out"}, None)
         return
-    by, prediction = _out_of_fold(work, rows, codes, folds)
+    by, prediction, smooth = _out_of_fold(work, rows, codes, folds)
     audit = read_json(project / "metrics" / "labels.json").get("relabelled", [])
-    found = quality(codes, prediction, blocks, _sources(work, rows), work.schema["classes"])
+    found = quality(codes, prediction, blocks, _sources(work, rows), work.schema["classes"], smooth)
     found |= {"judged_by": by, "audit": audit}
     if overruled(audit):
         found["noise_rate"] = UNKNOWN
@@ -63,6 +65,7 @@ def quality(
     blocks: Blocks | None = None,
     sources: pd.Series[Any] | None = None,
     classes: list[Any] | None = None,
+    smooth: Array | None = None,
 ) -> dict[str, Any]:
     """Return what out-of-fold probabilities tell about labels.
 
@@ -78,6 +81,8 @@ def quality(
         Where each label came from.
     classes : list, optional
         Names of the classes, for people.
+    smooth : ndarray of shape (n, n_classes), optional
+        Probabilities by a coarse model; see `stages.training.label_noise.noise_rate`.
 
     Returns
     -------
@@ -87,7 +92,7 @@ def quality(
         ``confident_learning``, how many cleanlab lists; ``suspects``, how many the noise rate makes of them;
         ``sources`` and ``class_pairs``, where they concentrate.
     """
-    rate = noise_rate(codes, prediction, blocks)
+    rate = noise_rate(codes, prediction, blocks, smooth)
     places = [] if sources is None else source_rates(codes, prediction, sources, blocks)
     listed, _ = suspects(codes, prediction)
     noise = _larger(rate, places)
@@ -144,26 +149,33 @@ def assign_folds(codes: NDArray[np.intp], blocks: Blocks | None, seed: int) -> N
 
 def _out_of_fold(
     work: Context, rows: pd.DataFrame, codes: NDArray[np.intp], folds: NDArray[np.intp]
-) -> tuple[str, Array]:
-    """Return probabilities by models that have not seen the row: the candidate's or the forest's, as loses less."""
-    found = {
-        work.chosen: np.zeros((len(rows), work.n_classes)),
-        "a random forest": np.zeros((len(rows), work.n_classes)),
-    }
+) -> tuple[str, Array, Array]:
+    """Return probabilities by models that have not seen the row: by the candidate or a forest, and by a coarse forest.
+
+    Of the first two those that lose less, and whose they are.
+    """
+    found = {name: np.zeros((len(rows), work.n_classes)) for name in (work.chosen, "a random forest", "")}
     for fold in np.unique(folds):
         rest, held = rows[folds != fold], rows[folds == fold]
         size = min(len(rest), MAX_TREE_ROWS)
-        settings = {"n_estimators": 100, "min_samples_leaf": 2, "max_samples": size}
-        forest = build("forest", Candidate(estimator=FOREST, params=settings), work.schema, work.task, work.params.seed)
-        models = (fit_candidate(work, work.chosen, rest), fit(forest, rest, work.schema))
+        leaf = max(MIN_LEAF, round(SMOOTH_LEAF * size))
+        forests = [
+            build("forest", Candidate(estimator=FOREST, params=settings), work.schema, work.task, work.params.seed)
+            for settings in (
+                {"n_estimators": 100, "max_samples": size, "min_samples_leaf": 2},
+                {"n_estimators": 60, "max_samples": size, "min_samples_leaf": leaf, "max_features": 0.5},
+            )
+        ]
+        models = (fit_candidate(work, work.chosen, rest), *(fit(forest, rest, work.schema) for forest in forests))
         for prediction, model in zip(found.values(), models, strict=True):
             prediction[folds == fold] = predict(model, held, work.schema)
+    smooth = found.pop("")
     # A probability of 0 for what happened would cost all the rest.
     losses = {
         name: np.minimum(row_losses("classification", codes.astype(float), p), 7.0).mean() for name, p in found.items()
     }
     best = min(losses, key=lambda name: losses[name])
-    return best, found[best]
+    return best, found[best], smooth
 
 
 def _sources(work: Context, rows: pd.DataFrame) -> pd.Series[Any] | None:

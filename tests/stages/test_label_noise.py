@@ -86,6 +86,22 @@ def test_a_hard_task_with_right_labels_is_not_called_noise(quantile: float) -> N
     assert len(listed) > 0.05 * len(codes)  # what confident learning alone would call wrong
 
 
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("forest", [False, True])
+def test_what_one_binary_feature_leaves_open_is_not_called_noise(seed: int, forest: bool) -> None:
+    """The score is two plateaus with a gap between, across which any slope fits."""
+    random = np.random.default_rng(seed)
+    group = random.integers(0, 2, 500)
+    features = np.column_stack([group, random.normal(size=(500, 5))])
+    codes = (random.random(500) < np.where(group == 1, 0.9, 0.1)).astype(np.intp)
+    coarse = RandomForestClassifier(60, min_samples_leaf=15, max_features=0.5, random_state=0)
+    smooth = cross_val_predict(coarse, features, codes, cv=5, method="predict_proba")
+    found = noise_rate(codes, held_out(features, codes, forest=forest), smooth=smooth)
+    assert found.low == 0
+    assert found.high is not None
+    assert found.high > 0.05  # nor is it excluded
+
+
 def test_too_few_rows_tell_nothing() -> None:
     features, codes = table("wine")
     prediction = held_out(features, codes)
