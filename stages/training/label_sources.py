@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.stats import t as student
 
 from stages.data.blocks import Blocks
-from stages.training.metrics import Array
+from stages.training.metrics import MIN_BLOCKS, Array
 
 LEVEL, MIN_ROWS, BINS = 0.95, 10, 10
 
@@ -36,14 +36,17 @@ def source_rates(
     list of dict
         ``source``, ``rows``, ``share`` of the rows, ``value``, ``low``, ``high`` (the excess rate, its interval at a
         level corrected for the number of sources), and ``bad``: whether the low end is above 0. Sources of fewer than
-        10 rows are left out.
+        10 rows or 5 blocks are left out.
 
     Notes
     -----
     Rows are compared with those of the other sources at the same confidence of the model, in ten strata, as in the
     direct standardisation of rates. Where a label is wrong with chance r, to each other class alike, a row that the
     model contradicts with chance e is contradicted with e + r (1 - e - e / (k - 1)), which gives r. Its standard error
-    is that of the sum of the rows' influences, by blocks (Liang & Zeger 1986), of as many degrees of freedom less one.
+    is that of the sum of the rows' influences, by blocks (Liang & Zeger 1986). As r makes a source's own influences sum
+    to zero, those of one block would always, and of few nearly: the variance is as of a source's own blocks less one,
+    and the degrees of freedom as of the effective number of blocks (Carter, Schnepel & Steigerwald 2017), the source's
+    or the rest's, whichever are fewer.
     """
     known = sources.notna().to_numpy()
     names = sources[known].astype("str").to_numpy()
@@ -52,14 +55,11 @@ def source_rates(
     sure = prediction.max(axis=1)[known]
     strata = np.searchsorted(np.quantile(sure, np.linspace(0, 1, BINS + 1)[1:-1]), sure)
     cells = np.arange(known.sum()) if blocks is None else blocks[known]
-    sizes = pd.Series(names).value_counts()
-    judged = sorted(sizes.index[sizes >= MIN_ROWS])
+    held = pd.Series(cells).groupby(names).agg(["size", "nunique"])
+    judged = sorted(held.index[(held["size"] >= MIN_ROWS) & (held["nunique"] >= MIN_BLOCKS)])
     if len(judged) < 2:
         return []
-    freedom = len(np.unique(cells)) - 1
-    if freedom < 1:
-        return []
-    quantile = float(student.ppf(1 - (1 - LEVEL) / (2 * len(judged)), freedom))
+    chance = (1 - LEVEL) / (2 * len(judged))
     found = []
     for name in judged:
         own = names == name
@@ -74,7 +74,9 @@ def source_rates(
         excess = weight * (wrong - expected[strata])
         value = float(excess[own].sum()) / scale
         sums = np.bincount(cells, weights=excess - value * room)
-        half = quantile * float(np.sqrt(np.sum(sums**2))) / scale
+        half = (
+            _factor(np.bincount(cells[own]), np.bincount(cells[~own]), chance) * float(np.sqrt(np.sum(sums**2))) / scale
+        )
         found.append(
             {
                 "source": name,
@@ -87,3 +89,10 @@ def source_rates(
             }
         )
     return sorted(found, key=lambda item: (-item["low"], item["source"]))
+
+
+def _factor(own: NDArray[np.intp], rest: NDArray[np.intp], chance: float) -> float:
+    """Return the multiple of the root of the sum of squares that is half an interval, given the rows in each block."""
+    blocks = np.count_nonzero(own)
+    freedom = min(float(rows.sum() ** 2 / np.sum(rows**2)) for rows in (own, rest)) - 1
+    return float(student.ppf(1 - chance, max(freedom, 1.0)) * np.sqrt(blocks / (blocks - 1)))

@@ -154,6 +154,21 @@ def test_a_bad_source_is_found_across_days_that_differ() -> None:
     assert [item["source"] for item in found if item["bad"]] == ["a"]
 
 
+@pytest.mark.parametrize("blocks", [1, 2, 3, 6])
+def test_no_source_is_called_bad_for_blocks_of_its_own(blocks: int) -> None:
+    """A source's influences sum to zero, so those of its only block tell nothing of how much they vary."""
+    source = np.repeat(np.arange(10), 60)
+    block = source * blocks + np.tile(np.arange(60) * blocks // 60, 10)
+    names, called = pd.Series([f"s{one}" for one in source]), 0
+    for seed in range(60):
+        random = np.random.default_rng(seed)
+        chance = random.beta(3, 3, 600)
+        codes = (random.random(600) < chance).astype(np.intp)
+        found = source_rates(codes, np.column_stack([1 - chance, chance]), names, block)
+        called += any(item["bad"] for item in found)
+    assert called <= 3
+
+
 def test_sources_are_compared_only_when_there_are_two() -> None:
     features, codes = table("wine")
     prediction = held_out(features, codes)
