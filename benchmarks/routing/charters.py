@@ -19,6 +19,9 @@ from stages.training.metrics import Array, Scorer, constant_prediction
 
 Params = dict[str, Any]
 FOLDS = 4
+# Where the pilot is to fail, the window's fewer validation rows must not.
+NEARER = 0.4
+SUREST = 0.05
 
 
 def skill_name(task: str) -> str:
@@ -26,10 +29,10 @@ def skill_name(task: str) -> str:
     return "log_loss_skill" if task == "classification" else "rmse_skill"
 
 
-def between(sound: float, faulty: float, params: Params) -> Params:
-    """Return the patch that asks for the middle between two skills."""
+def between(sound: float, faulty: float, params: Params, share: float = 0.5) -> Params:
+    """Return the patch that asks for a skill between two, a share of the way from the faulty one to the sound one."""
     name = skill_name(params["planning"]["task"])
-    return {f"planning.requirements.{name}": {"at_least": round((sound + faulty) / 2, 4)}}
+    return {f"planning.requirements.{name}": {"at_least": round(faulty + share * (sound - faulty), 4)}}
 
 
 def reached(
@@ -49,26 +52,41 @@ def reached(
     return max(found) if larger_is_better(task, name) else min(found)
 
 
+def surest(params: Params, schema: Params, rows: pd.DataFrame) -> tuple[float, float]:
+    """Return precision and recall of the 5% of the rows that the first candidate in use is surest of, out of fold."""
+    training = params["training"]
+    candidate = Candidate(**training["candidates"][training["use"][0]])
+    truth, found, _ = _predicted(candidate, params, schema, rows, None)
+    taken = np.argsort(-found[:, 1], kind="stable")[: round(SUREST * len(found))]
+    return float(truth[taken].mean()), float(truth[taken].sum() / truth.sum())
+
+
 def _reached(
     candidate: Candidate, params: Params, schema: Params, rows: pd.DataFrame, judged: pd.DataFrame | None, metric: str
 ) -> float:
+    truth, found, constant = _predicted(candidate, params, schema, rows, judged)
+    return Scorer(params["planning"]["task"], truth, found, constant).score([metric])[metric]
+
+
+def _predicted(
+    candidate: Candidate, params: Params, schema: Params, rows: pd.DataFrame, judged: pd.DataFrame | None
+) -> tuple[Array, Array, Array]:
+    """Return targets, a candidate's predictions, and those of the constant: of other rows, or out of fold."""
     task, seed = params["planning"]["task"], int(params["seed"])
     rows = _coded(rows, schema)
-    judged = rows if judged is None else _coded(judged, schema)
     n_classes = len(schema["classes"] or [0])
-    truth = judged[schema["target"]].to_numpy(dtype=float)
+    constant = constant_prediction(task, rows[schema["target"]].to_numpy(dtype=float), n_classes)
 
     def predicted(learned: pd.DataFrame, others: pd.DataFrame) -> Array:
         return predict(fit(build("one", candidate, schema, task, seed), learned, schema), others, schema)
 
-    if judged is rows:
-        found = np.zeros((len(rows), n_classes)) if task == "classification" else np.zeros(len(rows))
-        for learned, held in KFold(FOLDS, shuffle=True, random_state=seed).split(rows):
-            found[held] = predicted(rows.iloc[learned], rows.iloc[held])
-    else:
-        found = predicted(rows, judged)
-    constant = constant_prediction(task, rows[schema["target"]].to_numpy(dtype=float), n_classes)
-    return Scorer(task, truth, found, constant).score([metric])[metric]
+    if judged is not None:
+        judged = _coded(judged, schema)
+        return judged[schema["target"]].to_numpy(dtype=float), predicted(rows, judged), constant
+    found = np.zeros((len(rows), n_classes)) if task == "classification" else np.zeros(len(rows))
+    for learned, held in KFold(FOLDS, shuffle=True, random_state=seed).split(rows):
+        found[held] = predicted(rows.iloc[learned], rows.iloc[held])
+    return rows[schema["target"]].to_numpy(dtype=float), found, constant
 
 
 def _coded(rows: pd.DataFrame, schema: Params) -> pd.DataFrame:

@@ -175,21 +175,21 @@ def new_category(
 
 
 def hard_slice(window: pd.DataFrame, pilot: pd.DataFrame, severity: float, random: Generator, schema: Schema) -> Parts:
-    """Let one category go by a rule of its own, the contrary one, and be more common in the pilot."""
+    """Let the outcomes of one category go by nothing, and let it be more common in the pilot."""
     names = [name for name, kind in schema["features"].items() if kind == "category" and window[name].nunique() <= 20]
     name = names[int(random.integers(len(names)))]
     shares = window[name].value_counts(normalize=True)
     value = shares.index[int(np.argmin(np.abs(shares.to_numpy() - 0.15)))]
-    classes = schema["classes"]
 
-    def contrary(frame: pd.DataFrame) -> pd.DataFrame:
-        mine = (frame[name] == value) & (random.random(len(frame)) < severity)
-        other = frame[TARGET].map({classes[0]: classes[1], classes[1]: classes[0]})
-        return frame.assign(**{TARGET: frame[TARGET].mask(mine, other)})
+    def exchanged(frame: pd.DataFrame) -> pd.DataFrame:
+        mine = np.flatnonzero((frame[name] == value) & (random.random(len(frame)) < severity))
+        labels = frame[TARGET].to_numpy().copy()
+        labels[mine] = labels[random.permutation(mine)]
+        return frame.assign(**{TARGET: pd.Series(labels, frame.index).astype(frame[TARGET].dtype)})
 
     rare = (window[name] != value) | (random.random(len(window)) < 0.15 / shares[value])
     common = (pilot[name] == value) | (random.random(len(pilot)) < 0.2)
-    return contrary(window[rare]), contrary(pilot[common])
+    return exchanged(window[rare]), exchanged(pilot[common])
 
 
 def strong_column(window: pd.DataFrame, schema: Schema, random: Generator, *, varied: bool = False) -> str:

@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.random import Generator
 
 from benchmarks.routing import bugs, damage
-from benchmarks.routing.charters import between, reached
+from benchmarks.routing.charters import NEARER, between, reached, surest
 from benchmarks.routing.tables import TABLES, TARGET, TIME, Table
 from flows.patching import patched
 from flows.transitions import RELEASED
@@ -118,7 +118,7 @@ def _sound_labels_reach_it(scene: Scene) -> Params:
 def _window_reaches_it(scene: Scene) -> Params:
     window, pilot = scene.faulty
     sound = reached(scene.params, scene.schema, window)
-    return between(sound, reached(scene.params, scene.schema, window, pilot), scene.params)
+    return between(sound, reached(scene.params, scene.schema, window, pilot), scene.params, NEARER)
 
 
 def _window_keeps_the_loss(scene: Scene) -> Params:
@@ -126,7 +126,7 @@ def _window_keeps_the_loss(scene: Scene) -> Params:
     window, pilot = scene.faulty
     kept = reached(scene.params, scene.schema, window, metric="log_loss")
     lost = reached(scene.params, scene.schema, window, pilot, metric="log_loss")
-    return {"planning.requirements.log_loss": {"at_most": round((kept + lost) / 2, 4)}}
+    return {"planning.requirements.log_loss": {"at_most": round(lost + NEARER * (kept - lost), 4)}}
 
 
 def _boosting_reaches_it(scene: Scene) -> Params:
@@ -172,10 +172,11 @@ def _impossible(scene: Scene) -> Params:
     return between(best, best + 2 * (1 - best) * (0.4 + 0.5 * scene.severity), scene.params)
 
 
-def _conflicting(severity: float, table: Table, params: Params) -> Params:
-    high = 0.80 + 0.19 * severity
-    bounds = {"precision": {"at_least": round(high, 3)}, "recall": {"at_least": round(high, 3)}}
-    return _whole_ladder(params) | {f"planning.requirements.{name}": bound for name, bound in bounds.items()}
+def _conflicting(scene: Scene) -> Params:
+    """Ask for a precision that the surest rows have, and for more recall than they alone can have."""
+    precision, recall = surest(scene.params, scene.schema, scene.sound[0])
+    bounds = {"precision": 0.85 * precision, "recall": recall + (0.98 - recall) * (0.5 + 0.5 * scene.severity)}
+    return {f"planning.requirements.{name}": {"at_least": round(bound, 3)} for name, bound in bounds.items()}
 
 
 def _slow(severity: float, table: Table, params: Params) -> Params:
@@ -285,7 +286,9 @@ FAULTS: dict[str, Fault] = {
     "impossible_requirement": Fault(
         "task_too_hard", params=_every_candidate, also=("requirements_unreached",), charter=_impossible
     ),
-    "conflicting_requirements": Fault("requirements_trade_off", ("flights", "visibility"), params=_conflicting),
+    "conflicting_requirements": Fault(
+        "requirements_trade_off", ("flights", "visibility"), params=_every_candidate, charter=_conflicting
+    ),
     "metric_misleads": Fault("metric_misleads", ("flights", "visibility"), params=_weak_rule, outcome=_dear_outcome),
     "outcome_too_low": Fault(
         "world_not_good_enough", ("flights", "visibility"), charter=_much_wanted, outcome=_fair_outcome
