@@ -133,7 +133,7 @@ def repository(tmp_path: Path) -> Path:
 
 
 def bundled_table(name: str, *, spoilt: bool = True) -> pd.DataFrame:
-    """Return one of scikit-learn's tables with a ``target``; spoilt: missing cells, strings, and a leak in one."""
+    """Return one of scikit-learn's tables with a ``target`` column; spoilt: missing values and a column of strings."""
     from sklearn import datasets
 
     loaded = getattr(datasets, f"load_{name}")(as_frame=True)
@@ -146,20 +146,21 @@ def bundled_table(name: str, *, spoilt: bool = True) -> pd.DataFrame:
         frame.loc[random.random(len(frame)) < 0.1, first] = np.nan
         frame[f"{second}_size"] = pd.cut(frame[second], 3, labels=["small", "middle", "large"]).astype("str")
         frame.loc[random.random(len(frame)) < 0.05, f"{second}_size"] = None
-        if name == "diabetes":
-            frame["billed"] = 2.5 * frame["target"] + 1  # known only afterwards
     return pd.DataFrame(frame)
 
 
 @pytest.fixture(scope="session")
 def make_project(cli: Cli, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """Make a project around a bundled table with ``loopwright init``; each call gives a fresh copy."""
+    """Make a project around a bundled table with ``loopwright init``; each call gives a fresh copy. One has a leak."""
     made: dict[str, Path] = {}
 
     def make(name: str) -> Path:
         if name not in made:
             folder = tmp_path_factory.mktemp("tables")
-            bundled_table(name).to_csv(folder / f"{name}.csv", index=False)
+            table = bundled_table(name)
+            if name == "diabetes":
+                table["billed"] = 2.5 * table["target"] + 1  # known only afterwards
+            table.to_csv(folder / f"{name}.csv", index=False)
             cli(folder, "init", name, "--data", f"{name}.csv", "--target", "target")
             made[name] = folder / name
         return Path(shutil.copytree(made[name], tmp_path_factory.mktemp("project") / name))

@@ -20,7 +20,10 @@ SOURCE = {"kind": "table", "path": "table.csv", "target": "target"}
 SUITE = [
     {"type": "expect_column_values_to_be_between", "kwargs": {"column": "mean_radius", "min_value": 5, "max_value": 30}}
 ]
-SCHEMA: dict[str, Any] = {"feature_groups": {"mean_radius": ["mean_radius"]}, "dropped": {}, "classes": [0, 1]}
+SCHEMA: dict[str, Any] = {
+    **{"features": {"mean_radius": "number"}, "feature_groups": {"mean_radius": ["mean_radius"]}},
+    **{"dropped": {}, "classes": [0, 1]},
+}
 
 
 def drawn(rows: int, seed: int) -> pd.DataFrame:
