@@ -47,9 +47,12 @@ def run(project: Path) -> None:
     if folds is None:
         _write(project, {"noise_rate": UNKNOWN, "why": "too few rows of a class, or days or groups, to hold out"}, None)
         return
-    by, prediction, smooth = _out_of_fold(work, rows, codes, folds)
+    by, prediction = _out_of_fold(work, rows, codes, folds)
     audit = read_json(project / "metrics" / "labels.json").get("relabelled", [])
-    found = quality(codes, prediction, blocks, _sources(work, rows), work.schema["classes"], smooth)
+    told = blocks, _sources(work, rows), work.schema["classes"]
+    found = quality(codes, prediction, *told)
+    if found["noise_rate"]["low"]:  # the third opinion can only take a claim back
+        found = quality(codes, prediction, *told, _coarse(work, rows, folds))
     found |= {"judged_by": by, "audit": audit}
     if overruled(audit):
         found["noise_rate"] = UNKNOWN
@@ -149,33 +152,37 @@ def assign_folds(codes: NDArray[np.intp], blocks: Blocks | None, seed: int) -> N
 
 def _out_of_fold(
     work: Context, rows: pd.DataFrame, codes: NDArray[np.intp], folds: NDArray[np.intp]
-) -> tuple[str, Array, Array]:
-    """Return probabilities by models that have not seen the row: by the candidate or a forest, and by a coarse forest.
-
-    Of the first two those that lose less, and whose they are.
-    """
-    found = {name: np.zeros((len(rows), work.n_classes)) for name in (work.chosen, "a random forest", "")}
+) -> tuple[str, Array]:
+    """Return probabilities by models that have not seen the row: the candidate's or the forest's, as loses less."""
+    found = {name: np.zeros((len(rows), work.n_classes)) for name in (work.chosen, "a random forest")}
     for fold in np.unique(folds):
         rest, held = rows[folds != fold], rows[folds == fold]
-        size = min(len(rest), MAX_TREE_ROWS)
-        leaf = max(MIN_LEAF, round(SMOOTH_LEAF * size))
-        forests = [
-            build("forest", Candidate(estimator=FOREST, params=settings), work.schema, work.task, work.params.seed)
-            for settings in (
-                {"n_estimators": 100, "max_samples": size, "min_samples_leaf": 2},
-                {"n_estimators": 60, "max_samples": size, "min_samples_leaf": leaf, "max_features": 0.5},
-            )
-        ]
-        models = (fit_candidate(work, work.chosen, rest), *(fit(forest, rest, work.schema) for forest in forests))
+        models = (fit_candidate(work, work.chosen, rest), _forest(work, rest, min_samples_leaf=2))
         for prediction, model in zip(found.values(), models, strict=True):
             prediction[folds == fold] = predict(model, held, work.schema)
-    smooth = found.pop("")
     # A probability of 0 for what happened would cost all the rest.
     losses = {
         name: np.minimum(row_losses("classification", codes.astype(float), p), 7.0).mean() for name, p in found.items()
     }
     best = min(losses, key=lambda name: losses[name])
-    return best, found[best], smooth
+    return best, found[best]
+
+
+def _coarse(work: Context, rows: pd.DataFrame, folds: NDArray[np.intp]) -> Array:
+    """Return probabilities by a forest that has not seen the row, and is too coarse to follow single ones."""
+    found = np.zeros((len(rows), work.n_classes))
+    for fold in np.unique(folds):
+        rest = rows[folds != fold]
+        leaf = max(MIN_LEAF, round(SMOOTH_LEAF * min(len(rest), MAX_TREE_ROWS)))
+        model = _forest(work, rest, n_estimators=60, min_samples_leaf=leaf, max_features=0.5)
+        found[folds == fold] = predict(model, rows[folds == fold], work.schema)
+    return found
+
+
+def _forest(work: Context, rows: pd.DataFrame, **settings: Any) -> Any:
+    settings = {"n_estimators": 100, "max_samples": min(len(rows), MAX_TREE_ROWS)} | settings
+    candidate = Candidate(estimator=FOREST, params=settings)
+    return fit(build("forest", candidate, work.schema, work.task, work.params.seed), rows, work.schema)
 
 
 def _sources(work: Context, rows: pd.DataFrame) -> pd.Series[Any] | None:
