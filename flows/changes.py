@@ -211,7 +211,8 @@ def cheaper_candidate(situation: Situation) -> Patch:
     ladder, used = _ladder(situation)
     chosen = situation.evidence("chosen")
     lower = ladder[: ladder.index(chosen)] if chosen in ladder else []
-    below = [name for name in lower if name in used or name in _untried(situation)]
+    allowed = {*used, *_untried(situation)}
+    below = [name for name in lower if name in allowed]
     return _use([*(name for name in used if name in below), below[-1]], ladder) if below else {}
 
 

@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.random import Generator
 
 from benchmarks.routing import bugs, damage
-from benchmarks.routing.charters import NEARER, between, reached, surest
+from benchmarks.routing.charters import NEARER, between, reached, skill_name, surest
 from benchmarks.routing.tables import TABLES, TARGET, TIME, Table
 from flows.patching import patched
 from flows.transitions import RELEASED
@@ -192,9 +192,7 @@ def _slow(severity: float, table: Table, params: Params) -> Params:
         "training.candidates": ladder | {"slow": forest},
         "training.use": ["slow"],
         "planning.requirements.latency_p99_ms.at_most": 1.0,
-        "planning.requirements.log_loss_skill" if kind == "Classifier" else "planning.requirements.rmse_skill": {
-            "at_least": 0.02
-        },
+        f"planning.requirements.{skill_name(table.task)}": {"at_least": 0.02},
     }
 
 

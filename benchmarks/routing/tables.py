@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from benchmarks.routing.charters import skill_name
+
 ROOT = Path(__file__).parents[2]
 TARGET, KEY, SOURCE, TIME = "target", "item", "labelled_by", "day"
 # Three quarters of the days are the window, then comes the pilot, and a week that the next pilot would need.
@@ -130,5 +132,8 @@ def dated(frame: pd.DataFrame, seed: int) -> pd.DataFrame:
 def charter(name: str) -> dict[str, Any]:
     """Return the requirements of a sound project: a skill, and what serving may cost."""
     table = TABLES[name]
-    skill = "log_loss_skill" if table.task == "classification" else "rmse_skill"
-    return {skill: {"at_least": table.skill}, "latency_p99_ms": {"at_most": 500.0}, "size_mb": {"at_most": 50.0}}
+    return {
+        skill_name(table.task): {"at_least": table.skill},
+        "latency_p99_ms": {"at_most": 500.0},
+        "size_mb": {"at_most": 50.0},
+    }

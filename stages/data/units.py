@@ -80,7 +80,7 @@ def unit_change(old: dict[str, Any], new: dict[str, Any], min_factor: float, max
     log = log_ratio(before, after) if None not in (old["spread"], new["spread"]) else None
     if log is None or before[0] == before[-1]:
         return unchanged
-    wanders = max(old["spread"], new["spread"], SMALLEST_SPREAD)
+    wanders = max(_wanders(side) for side in (old, new))
     half = max(_half(side) for side in (old, new))
     max_distance += SAMPLING * math.sqrt(sum(1 / side["count"] for side in (old, new)))
     left, apart = distance(before * math.exp(log), after), distance(before, after)
@@ -95,8 +95,11 @@ def unit_change(old: dict[str, Any], new: dict[str, Any], min_factor: float, max
 
 
 def _half(side: dict[str, Any]) -> float:
-    spread = max(float(side["spread"]), SMALLEST_SPREAD)
-    return float(stdtrit(side["slices"] - 1, CERTAIN)) * spread
+    return float(stdtrit(side["slices"] - 1, CERTAIN)) * _wanders(side)
+
+
+def _wanders(side: dict[str, Any]) -> float:
+    return max(float(side["spread"]), SMALLEST_SPREAD)
 
 
 def _shifted(before: Any, after: Any) -> float:

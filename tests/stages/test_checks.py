@@ -208,7 +208,7 @@ def test_a_copy_stands_out_where_the_others_know_all_too(name: str, rows: int, w
     assert told.fires and told.evidence["columns"] == ["report"]
 
 
-def sensors(seed: int, **added: Any) -> tuple[pd.DataFrame, dict[str, Any], np.ndarray]:
+def sensors(seed: int) -> tuple[pd.DataFrame, dict[str, Any], np.ndarray]:
     """Return twenty poor readings of one quantity, and the target, which is nearly that quantity."""
     random = np.random.default_rng(seed)
     true = random.normal(size=600)

@@ -188,42 +188,37 @@ def test_a_bad_suite_is_named(tmp_path: Path, suite: str, message: str) -> None:
         validate.run(tmp_path)
 
 
+def proposed(folder: Path, frame: pd.DataFrame, **source: str) -> dict[str, Any]:
+    """Validate a table by what is proposed for it, read by another source than it was proposed with; the report."""
+    frame.to_csv(folder / "own.csv", index=False)
+    found = profile(folder / "own.csv", "y")
+    options = {"kind": "table", "path": "own.csv", "target": "y", **source}
+    settings = TableSource.model_validate(options)
+    window, pilot, schema = Table(folder, settings, "classification").collect(Collect.model_validate({}), seed=0)
+    found["params"]["data"]["source"] |= options
+    write_json(folder / "params.yaml", found["params"])
+    write_json(folder / "expectations/suite.json", found["suite"])
+    write_json(folder / "expectations/profile.json", found["profile"])
+    write_json(folder / "data/schema.json", schema)
+    write_parquet(folder / "data/window.parquet", window)
+    write_parquet(folder / "data/pilot.parquet", pilot)
+    validate.run(folder)
+    return dict(read_json(folder / "data/validation.json"))
+
+
 def test_a_proposed_suite_holds_on_the_table_it_was_proposed_for(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     frame = pd.DataFrame({"x": random.normal(size=300), "kind": random.choice(list("abc"), 300)})
     frame["half"] = np.where(random.random(300) < 0.3, np.nan, random.normal(size=300))
     frame["y"] = np.where(frame["x"] > 0, "yes", "no")
-    frame.to_csv(tmp_path / "own.csv", index=False)
-    found = profile(tmp_path / "own.csv", "y")
-    settings = TableSource.model_validate({"kind": "table", "path": "own.csv", "target": "y"})
-    window, pilot, schema = Table(tmp_path, settings, "classification").collect(Collect.model_validate({}), seed=0)
-    write_json(tmp_path / "params.yaml", found["params"])
-    write_json(tmp_path / "expectations/suite.json", found["suite"])
-    write_json(tmp_path / "data/schema.json", schema)
-    write_parquet(tmp_path / "data/window.parquet", window)
-    write_parquet(tmp_path / "data/pilot.parquet", pilot)
-    validate.run(tmp_path)
-    report = read_json(tmp_path / "data/validation.json")
+    report = proposed(tmp_path, frame)
     assert [item for item in report["expectations"] if not item["success"]] == []
     assert len(report["expectations"]) > 10
 
 
 def test_what_was_proposed_for_a_feature_is_not_asked_of_a_key(tmp_path: Path) -> None:
     frame = pd.DataFrame({"id": np.arange(200) * 7, "x": np.linspace(0, 1, 200), "y": ["yes", "no"] * 100})
-    frame.to_csv(tmp_path / "own.csv", index=False)
-    found = profile(tmp_path / "own.csv", "y")
-    options = {"kind": "table", "path": "own.csv", "target": "y", "key": "id"}
-    source = TableSource.model_validate(options)
-    window, pilot, schema = Table(tmp_path, source, "classification").collect(Collect.model_validate({}), seed=0)
-    found["params"]["data"]["source"] |= options
-    write_json(tmp_path / "params.yaml", found["params"])
-    write_json(tmp_path / "expectations/suite.json", found["suite"])
-    write_json(tmp_path / "expectations/profile.json", found["profile"])
-    write_json(tmp_path / "data/schema.json", schema)
-    write_parquet(tmp_path / "data/window.parquet", window)
-    write_parquet(tmp_path / "data/pilot.parquet", pilot)
-    validate.run(tmp_path)
-    report = read_json(tmp_path / "data/validation.json")
+    report = proposed(tmp_path, frame, key="id")
     assert [item for item in report["expectations"] if not item["success"]] == []
     assert report["schema_changed"]["value"] == 0
 

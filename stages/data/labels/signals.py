@@ -112,9 +112,7 @@ def annotator_unreliable(answers: pd.DataFrame, n_classes: int, limit: float) ->
     z = NormalDist().inv_cdf(1 - (1 - LEVEL) / (2 * len(judged)))
     weighed, counted = (_gaps([item for item in one if item["annotator"] in enough], z) for one in (table, plain))
     gaps = [
-        (item, *min(weighed[name], counted[name], key=lambda gap: gap[1]))
-        for item in judged
-        for name in [item["annotator"]]
+        (item, *min((gap[item["annotator"]] for gap in (weighed, counted)), key=lambda gap: gap[1])) for item in judged
     ]
     worst, value, low, high = max(gaps, key=lambda gap: gap[2])
     named = [item["annotator"] for item, _, below, _ in gaps if below > limit]
