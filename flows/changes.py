@@ -58,14 +58,16 @@ def collect_if_enough(situation: Situation) -> Patch:
 
 
 def collect_unless_flat(situation: Situation) -> Patch:
-    """Collect more where the curve falls, or overfits and cannot tell: on few rows it mostly cannot.
+    """Collect more where the curve falls, or cannot tell and its estimate falls, or the model overfits.
 
-    Nothing else is left, so it is refused only when surely more rows are needed than the budget holds.
+    On few rows it mostly cannot tell. Nothing else is left, so it is refused only when surely more rows are needed than
+    the budget holds.
     """
     curve = situation.signals.get("curve_falling")
-    if curve is None or curve.fires is False or not (curve.fires or situation.fires("overfitting")):
+    if curve is None or curve.fires is False:
         return {}
-    return collect_more(situation, end="low")
+    seems = not situation.fires("underfitting") and curve.value is not None and curve.value > (curve.threshold or 0.0)
+    return collect_more(situation, end="low") if curve.fires or situation.fires("overfitting") or seems else {}
 
 
 def include_pilot(situation: Situation) -> Patch:

@@ -271,7 +271,7 @@ TABLE: tuple[Transition, ...] = (
         "training",
         "data",
         ("requirements_missed",),
-        "no candidate and no feature is left, and the learning curve still falls; or overfitting, and it cannot tell",
+        "no candidate and no feature is left, and the learning curve still falls, or seems to and cannot tell",
         "collect more",
         changes.collect_unless_flat,
     ),

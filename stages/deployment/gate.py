@@ -15,7 +15,7 @@ from stages.shift.verdicts import concept_shift, covariate_shift, label_shift, s
 from stages.signals import Signal, write_signals
 from stages.step import main
 
-SHIFT = (shift, covariate_shift, label_shift, concept_shift)
+KINDS = (covariate_shift, label_shift, concept_shift)
 
 
 def run(project: Path) -> None:
@@ -35,13 +35,12 @@ def run(project: Path) -> None:
         evidence=_ways(work, chosen),
     )
     limits = work.params.deployment.shift
-    # What breaks a requirement needs no further proof that it matters.
-    limits = limits.model_copy(update={"max_drop": 0.0}) if fails.fires else limits
     signals = [
         tests_fail(tests, chosen),
         serving_missed([item for item in entries if item["where"] == "serving"], chosen),
         fails,
-        *(judge(piloted["shift"], limits) for judge in SHIFT),
+        shift(piloted["shift"], limits, broken=fails.fires is True),
+        *(judge(piloted["shift"], limits) for judge in KINDS),
         hard_slices(read_json(release / "slices.json"), work.params.deployment.slices.max_excess),
     ]
     worth = outcome_signals(measured, work, met=not fails.fires)
@@ -160,12 +159,15 @@ def pilot_fails(
 
 
 def hard_slices(found: list[dict[str, Any]], limit: float) -> Signal:
-    """Fire when the model loses more in a slice than its own mean would, beyond the limit, for all slices together."""
-    hard = [item for item in found if item["low"] > limit]
+    """Fire when the model surely loses more in a slice than its own mean would, and by its estimate beyond the limit.
+
+    The intervals hold for all slices together.
+    """
+    hard = [item for item in found if surely(item, "above", 0.0) and item["excess"] > limit]
     if not found:
         return Signal(name="hard_slices", threshold=limit, says="no slice has enough rows, and loss, to be judged")
-    first = found[0]
-    return Signal.measured(
+    first = (hard or found)[0]
+    signal = Signal.measured(
         "hard_slices",
         first["excess"],
         first["low"],
@@ -176,6 +178,7 @@ def hard_slices(found: list[dict[str, Any]], limit: float) -> Signal:
         f"({first['rows']} rows, loss {100 * first['excess']:+.0f}% beside its own mean's)",
         evidence={"slices": hard, "file": "release/slices.json"},
     )
+    return signal.model_copy(update={"fires": True}) if hard else signal
 
 
 def _ways(work: Context, chosen: str) -> dict[str, Any]:

@@ -15,8 +15,10 @@ from stages.context import Context
 from stages.data.blocks import Blocks
 from stages.files import write_json
 from stages.step import main
+from stages.training.candidates import fit_candidate
 from stages.training.estimators import predict
 from stages.training.metrics import MIN_BLOCKS, Array, constant_prediction, repeat, row_losses, standard_error
+from stages.training.sampling import folds
 from stages.training.store import load_model
 
 Members = NDArray[np.intp]
@@ -24,12 +26,11 @@ MANY_VALUES, QUANTILES = 24, 5
 
 
 def run(project: Path) -> None:
-    """Write every judged slice of the validation rows, the worst first."""
+    """Write every judged slice, the worst first."""
     work = Context(project)
-    model = load_model(project / "models" / "model.skops")
-    rows = work.split("valid")
+    rows, predicted = unseen(work)
     target = work.target(rows)
-    losses = row_losses(work.task, target, predict(model, rows, work.schema))
+    losses = row_losses(work.task, target, predicted)
 
     def own(member: Members) -> Array:
         mean = constant_prediction(work.task, target[member], work.n_classes)
@@ -39,9 +40,24 @@ def run(project: Path) -> None:
     level = work.params.training.bootstrap.level
     found = judge(rows, losses, own, _columns(work, rows), options.min_rows, level, work.blocks(rows))
     write_json(project / "release" / "slices.json", found)
-    summary = {"judged": len(found), "hard": sum(item["low"] > options.max_excess for item in found)}
+    sure = sum(item["low"] > 0 for item in found)
     worst = {"worst_excess": found[0]["excess"]} if found else {}
-    write_json(project / "metrics" / "slices.json", summary | worst)
+    write_json(project / "metrics" / "slices.json", {"judged": len(found), "worse_than_own_mean": sure} | worst)
+
+
+def unseen(work: Context) -> tuple[pd.DataFrame, Array]:
+    """Return the training and the validation rows, each with the prediction of a model that was not fitted on it.
+
+    That is the chosen model for the validation rows, and for each fold of the training rows its candidate fitted on the
+    other folds: a slice is a small part, of the validation rows alone too small for most to be told. Without the
+    training rows where they have too few blocks for folds.
+    """
+    valid, train = work.split("valid"), work.split("train")
+    parts = [(valid, predict(load_model(work.project / "models" / "model.skops"), valid, work.schema))]
+    for learned, held in folds(work.target(train), work.task, work.blocks(train), work.params.seed):
+        model = fit_candidate(work, work.chosen, train.iloc[learned])
+        parts.append((train.iloc[held], predict(model, train.iloc[held], work.schema)))
+    return pd.concat([rows for rows, _ in parts], ignore_index=True), np.concatenate([made for _, made in parts])
 
 
 def judge(

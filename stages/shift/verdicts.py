@@ -64,14 +64,18 @@ def concept_shift(found: Mapping[str, Any], limits: Shift) -> Signal:
     return _signal("concept_shift", figure, limits.max_concept, "sd of the target", told, evidence)
 
 
-def shift(found: Mapping[str, Any], limits: Shift) -> Signal:
+def shift(found: Mapping[str, Any], limits: Shift, *, broken: bool = False) -> Signal:
     """Fire when the later rows differ and the model loses by it.
 
     The value is the drop: by how much more of the best constant's loss the model loses. It fires when the whole
     interval of the drop lies beyond the limit, as that alone shows a shift, of whatever kind; and when a kind of shift
     is sure, the drop is sure, and its estimate lies beyond: bad days make its interval wide. A shift that costs nothing
     is told and does not fire.
+
+    Where a requirement is ``broken`` on the later rows, the harm needs no further proof: the limit is 0, and beside a
+    sure kind of shift a drop that is more likely than not is enough.
     """
+    limits = limits.model_copy(update={"max_drop": 0.0}) if broken else limits
     total = found["drop"]["total"]
     signals = {
         "covariate": covariate_shift(found, limits),
@@ -79,7 +83,7 @@ def shift(found: Mapping[str, Any], limits: Shift) -> Signal:
         "concept": concept_shift(found, limits),
     }
     kinds = kinds_of({kind: signal.fires for kind, signal in signals.items()}, found)
-    fires = _hurts(total, [signal.fires for signal in signals.values()], bool(kinds), limits)
+    fires = _hurts(total, [signal.fires for signal in signals.values()], bool(kinds), limits, broken=broken)
     blamed = [item["feature"] for item in found["responsible"]] if "covariate" in kinds else []
     drop = "unknown" if total["low"] is None else f"{total['value']:+.3f} [{total['low']:+.3f}, {total['high']:+.3f}]"
     says = f"{' and '.join(kinds) + ' shift' if kinds else 'no kind of shift is sure'}; " + (
@@ -122,14 +126,14 @@ def labels_explain(found: Mapping[str, Any]) -> bool:
     return bool(max(0.0, beside["value"]) < concept["value"] / 2)
 
 
-def _hurts(total: Figure, verdicts: list[bool | None], sure: bool, limits: Shift) -> bool | None:
+def _hurts(total: Figure, verdicts: list[bool | None], sure: bool, limits: Shift, *, broken: bool) -> bool | None:
     if total["low"] is None:
         return None
     harm = verdict(total["low"], total["high"], limits.max_drop, "above")
     if harm is not None:
         return harm
     if sure:
-        return True if total["low"] > 0 and total["value"] > limits.max_drop else None
+        return True if (broken or total["low"] > 0) and total["value"] > limits.max_drop else None
     return False if all(fires is False for fires in verdicts) else None
 
 

@@ -273,25 +273,28 @@ def test_the_last_resort_is_refused_when_surely_more_rows_are_needed_than_the_bu
 
 
 @pytest.mark.parametrize(
-    ("overfits", "falls", "row"),
+    ("also", "falls", "gain", "row"),
     [
-        (True, None, "more_rows"),
-        (True, False, "requirements_unreached"),
-        (False, True, "more_rows"),
-        (False, None, "requirements_unreached"),
+        ("overfitting", None, 0.0, "more_rows"),
+        ("overfitting", False, 0.0, "requirements_unreached"),
+        ("", True, 0.1, "more_rows"),
+        ("", None, 0.1, "more_rows"),
+        ("", None, None, "requirements_unreached"),
+        ("", None, 0.001, "requirements_unreached"),
+        ("underfitting", None, 0.1, "requirements_unreached"),
     ],
 )
-def test_more_rows_are_the_last_resort_unless_the_curve_is_surely_flat(
-    overfits: bool, falls: bool | None, row: str
+def test_more_rows_are_the_last_resort_unless_the_curve_is_surely_or_likely_flat(
+    also: str, falls: bool | None, gain: float | None, row: str
 ) -> None:
     spent = {"training.use": list(VALUES["training"]["candidates"])}
-    fires = ("requirements_missed", *(["overfitting"] if overfits else []))
-    now = situation("training", fires=fires, patch=spent)
+    now = situation("training", fires=("requirements_missed", also), patch=spent)
     signals = {
         name: found.model_copy(update={"evidence": {**found.evidence, "unused_groups": []}})
         for name, found in now.signals.items()
     }
-    signals["curve_falling"] = signals["curve_falling"].model_copy(update={"fires": falls})
+    curve = {"fires": falls, "value": gain, "threshold": 0.005}
+    signals["curve_falling"] = signals["curve_falling"].model_copy(update=curve)
     assert decide(replace(now, signals=signals)).row == row
 
 

@@ -264,6 +264,26 @@ def test_a_rare_class_passes_through_all_steps(tmp_path: Path) -> None:
     assert crashed == []
 
 
+def test_slices_are_judged_on_rows_that_the_model_has_not_seen(tmp_path: Path) -> None:
+    """A tree that knows its training rows by heart is perfect on them, and no better than chance on others."""
+    random = np.random.default_rng(0)
+    frame = pd.DataFrame({"x": random.normal(size=900), "side": random.choice(["left", "right"], 900)})
+    known = np.where(frame["x"] > 0, "yes", "no")
+    known = np.where(frame["side"] == "left", random.permutation(known), known)
+    project = prepare(tmp_path, frame.assign(target=known))
+    patching.apply(project, only(**TREE) | FEW_DRAWS | {"deployment.slices.columns": ["side"]})
+    train(project)
+    rows, predicted = slices.unseen(Context(project))
+    splits = {name: len(Context(project).split(name)) for name in ("train", "valid")}
+    assert len(rows) == len(predicted) == sum(splits.values())
+    wrong = predicted.argmax(axis=1) != rows["target"]
+    assert wrong[rows["side"] == "left"].mean() == pytest.approx(0.5, abs=0.1)
+    assert wrong[rows["side"] == "right"].mean() < 0.1
+    found = deploy(project)["hard_slices"]
+    assert [item["value"] for item in found.evidence["slices"]] == ["left"]
+    assert found.evidence["slices"][0]["rows"] > splits["valid"]
+
+
 def even(member: Any) -> Any:
     """Return the losses of a slice's own mean: one a row, in every slice."""
     return np.ones(len(member))

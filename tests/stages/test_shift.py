@@ -366,6 +366,23 @@ def test_a_shift_that_costs_nothing_does_not_fire() -> None:
         assert (shift(found, LIMITS).fires is True) is harmed
 
 
+def test_a_broken_requirement_needs_no_further_proof_of_harm() -> None:
+    """Beside a sure kind of shift; a drop that nothing explains, or none, is no reason by itself."""
+    before, after, _ = pair(3000, 3)
+    found = measure(Sides(before, after, FEATURES), Sides(before, after, FEATURES), task(), level=0.95, seed=0)
+    moved = {**found, "auc": {"value": 0.9, "low": 0.85, "high": 0.95}}
+
+    def fires(figures: dict[str, Any], value: float, *, broken: bool) -> bool | None:
+        total = {"value": value, "low": value - 0.05, "high": value + 0.05}
+        return shift({**figures, "drop": {**found["drop"], "total": total}}, LIMITS, broken=broken).fires
+
+    assert fires(moved, 0.03, broken=True) is True
+    assert fires(moved, 0.03, broken=False) is None
+    assert fires(found, 0.03, broken=True) is not True
+    assert fires(moved, -0.01, broken=True) is None
+    assert fires(moved, -0.1, broken=True) is False
+
+
 def test_kinds_are_told_apart() -> None:
     for make, severity, kind in ((rate, 1.0, "label"), (concept, 0.8, "concept")):
         inputs = make(severity, 3000, 1)
