@@ -259,7 +259,7 @@ def relax_missed(situation: Situation) -> Patch:
         reached = item.get("value")
         if reached is not None and item["metric"] in situation.params.planning.requirements:
             key = f"planning.requirements.{item['metric']}.{item['side']}"
-            patch[key] = _easier(reached, item["side"])
+            patch[key] = easier(reached, item["side"])
     return patch
 
 
@@ -274,11 +274,12 @@ def accept_outcome(situation: Situation) -> Patch:
     return (
         {}
         if reached is None or not situation.params.planning.outcome
-        else {"planning.outcome.at_least": _easier(reached, "at_least")}
+        else {"planning.outcome.at_least": easier(reached, "at_least")}
     )
 
 
-def _easier(value: float, side: str) -> float:
+def easier(value: float, side: str) -> float:
+    """Return a value in three digits, rounded to the side on which a bound is met more easily."""
     digits = 2 - math.floor(math.log10(abs(value))) if value else 0
     scale = 10.0**digits
     return round((math.floor if side == "at_least" else math.ceil)(value * scale) / scale, max(digits, 0))

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from flows.patching import changes_anything
+from flows.revisions import Revision, revisions
 from flows.situation import Patch, Situation
 from flows.transitions import ANY, BOUNDS, BY_NAME, RELEASED, STAGES, STOP, TABLE, WAITING, Transition
 from stages.signals import Signal
@@ -19,8 +20,9 @@ EXHAUSTED = "nothing_left"
 class Move(BaseModel):
     """Where the loop goes, by which row, why, and what changes on the way.
 
-    ``proposal`` is the patch a person may apply when the row asks one and nobody is there. ``considered`` keeps every
-    other row that fired and why it was not taken: evidence, not decoration.
+    ``options`` are what a person may choose from when the row asks one and nobody is there, and ``proposal`` is the
+    patch of the first. ``considered`` keeps every other row that fired and why it was not taken: evidence, not
+    decoration.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -30,6 +32,7 @@ class Move(BaseModel):
     reason: str
     patch: dict[str, Any] = Field(default_factory=dict)
     proposal: dict[str, Any] = Field(default_factory=dict)
+    options: list[Revision] = Field(default_factory=list)
     considered: list[dict[str, str]] = Field(default_factory=list)
 
     @property
@@ -146,7 +149,7 @@ def _try(row: Transition, situation: Situation, taken: int) -> tuple[Move | None
     patch = row.change(situation)
     if row.asks and situation.params.planning.unattended == "stop":
         text = _with_missing(reason + "; planning decides, and nobody is there", situation)
-        return Move(to=STOP, row=row.name, reason=text, proposal=patch), ""
+        return Move(to=STOP, row=row.name, reason=text, proposal=patch, options=revisions(row, situation)), ""
     if not patch or not changes_anything(situation.values, patch):
         return None, "nothing left to change"
     if taken >= situation.params.planning.budgets.per_row:

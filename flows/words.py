@@ -62,6 +62,16 @@ def patch_line(patch: dict[str, Any]) -> str:
     return ", ".join(f"{key}={_short(value)}" for key, value in patch.items()) or "nothing"
 
 
+def option_lines(move: dict[str, Any]) -> list[str]:
+    """Return what a person may choose from, numbered, each with what it changes, reaches and costs."""
+    lines = []
+    for number, option in enumerate(move.get("options", []), start=1):
+        price = f"; costs {figure(option['money'])}" if option["money"] else ""
+        change = f" ({patch_line(option['patch'])})" if option["patch"] else ""
+        lines.append(f"option {number}: {option['says']}{price}{change}")
+    return lines
+
+
 def _short(value: Any) -> str:
     if isinstance(value, list):
         return "[" + ", ".join(_short(item) for item in value) + "]"

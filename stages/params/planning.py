@@ -145,8 +145,8 @@ class Planning(Section):
     )
     unattended: Literal["stop", "relax"] = Field(
         "stop",
-        description="When the loop returns to planning and nobody is there: stop with the evidence, or relax the "
-        "missed requirement to the value that was reached.",
+        description="When the loop returns to planning and nobody is there: stop with the evidence and what planning "
+        "may choose from, or relax the missed requirement to the value that was reached.",
     )
     prices: Prices = Field(default_factory=Prices)
     budgets: Budgets = Field(default_factory=Budgets)
