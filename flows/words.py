@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from flows.record import Iteration
+from stages.requirements import bound_words
 
 FAULTS = ("label_noise", "shift", "covariate_shift", "label_shift", "concept_shift", "hard_slices")
 ARROWS = {"released": "✔", "stopped": "■"}
@@ -51,10 +52,17 @@ def beside_line(item: Iteration) -> str:
 
 
 def remarks(lines: Sequence[Iteration]) -> list[str]:
-    """Return what a release stands beside: faults seen by its training and pilot that break no requirement."""
+    """Return what a release stands beside: wishes missed, and faults that break no requirement."""
     last = {item.stage: item for item in lines}
     found = [signal for stage in ("training", "deployment") if stage in last for signal in last[stage].signals]
-    return [f"{signal['name']}: {signal['says']}" for signal in found if signal["fires"] and signal["name"] in FAULTS]
+    faults = [f"{signal['name']}: {signal['says']}" for signal in found if signal["fires"] and signal["name"] in FAULTS]
+    missed = [item for signal in found for item in signal["evidence"].get("wishes_missed", [])]
+    wishes = [
+        f"soft requirement missed: {item['metric']} {figure(item.get('value'))}, "
+        f"wanted {bound_words(item['side'], item['bound'])}"
+        for item in missed
+    ]
+    return [*wishes, *faults]
 
 
 def patch_line(patch: dict[str, Any]) -> str:

@@ -25,14 +25,17 @@ def run(project: Path) -> None:
     chosen = work.chosen
     measured = read_json(project / "metrics" / "pilot.json")
     piloted = read_json(release / "pilot.json")
-    entries = requirements(work, measured["model"], read_json(release / "serving.json"))
+    entries, wishes = (
+        entries_of(bounds, measured["model"], read_json(release / "serving.json"))
+        for bounds in (work.requirements, work.wishes)
+    )
     tests = read_json(release / "behaviour.json")
     fails = pilot_fails(
         [item for item in entries if item["where"] == "pilot"],
         measured["better_than_constant"],
         aims_at_loss=work.charter["optimise"] in LOSS_LIKE,
         rows=piloted["rows"],
-        evidence=_ways(work, chosen),
+        evidence=_ways(work, chosen) | {"wishes_missed": [item for item in wishes if not item["met"]]},
     )
     limits = work.params.deployment.shift
     signals = [
@@ -52,6 +55,7 @@ def run(project: Path) -> None:
             "chosen": chosen,
             "meets": not any(signal.fires for signal in [*signals[:3], *worth]),
             "requirements": entries,
+            "wishes": wishes,
             "features": work.schema["features"],
             "classes": work.schema["classes"],
             "threshold": work.threshold,
@@ -62,10 +66,10 @@ def run(project: Path) -> None:
     )
 
 
-def requirements(work: Context, pilot: dict[str, Any], serving: dict[str, Any]) -> list[dict[str, Any]]:
+def entries_of(bounds: dict[str, Requirement], pilot: dict[str, Any], serving: dict[str, Any]) -> list[dict[str, Any]]:
     """Return every requirement with what was measured and whether it is met; offline ones on the pilot."""
     found = []
-    for name, bound in work.requirements.items():
+    for name, bound in bounds.items():
         item: dict[str, Any] = {"metric": name, "bound": bound.bound, "side": bound.side}
         if name in serving:
             value = serving[name].get("value")

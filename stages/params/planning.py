@@ -15,7 +15,14 @@ class Requirement(Section):
 
     at_least: float | None = Field(None, description="The metric must be this or more.")
     at_most: float | None = Field(None, description="The metric must be this or less.")
-    why: str = Field("", description="Who asked, and why this value.")
+    hard: bool = Field(
+        True,
+        description="Without it no release. A soft one decides among what meets the hard ones, and a release that "
+        "misses it says so.",
+    )
+    unit: str = Field("", description="What it is measured in, for people.")
+    asked_by: str = Field("", description="Who asked for it.")
+    why: str = Field("", description="Why this value.")
 
     @model_validator(mode="after")
     def _one_bound(self) -> Requirement:

@@ -284,6 +284,24 @@ def test_slices_are_judged_on_rows_that_the_model_has_not_seen(tmp_path: Path) -
     assert found.evidence["slices"][0]["rows"] > splits["valid"]
 
 
+def test_a_soft_requirement_holds_up_no_release_and_is_told(make: Make) -> None:
+    wished = {"planning.requirements.accuracy": {"at_least": 0.9999, "hard": False}}
+    wished |= {"planning.requirements.size_mb": {"at_most": 1e-5, "hard": False}}
+    project = make("breast_cancer", only(**LOGISTIC) | FEW_DRAWS | wished)
+    charter.run(project)
+    signals = train(project)
+    assert signals["requirements_missed"].fires is False
+    assert signals["serving_missed"].fires is False
+    found = deploy(project)
+    assert found["serving_missed"].fires is False
+    assert found["pilot_fails"].fires is False
+    missed = {item["metric"] for item in found["pilot_fails"].evidence["wishes_missed"]}
+    assert missed == {"accuracy", "size_mb"}
+    candidate = read_json(project / "release" / "candidate.json")
+    assert candidate["meets"] is True
+    assert {item["metric"] for item in candidate["wishes"]} == missed
+
+
 def even(member: Any) -> Any:
     """Return the losses of a slice's own mean: one a row, in every slice."""
     return np.ones(len(member))
