@@ -265,7 +265,7 @@ def relax_missed(situation: Situation) -> Patch:
 
 def choose_by_outcome(situation: Situation) -> Patch:
     """Let the outcome itself choose among the candidates."""
-    return {"planning.combine.by": "outcome"} if situation.params.planning.outcome else {}
+    return {"planning.combine.by": "outcome"} if situation.params.planning.measured_outcome else {}
 
 
 def accept_outcome(situation: Situation) -> Patch:

@@ -104,6 +104,11 @@ def bound_signals(situation: Situation) -> dict[str, Signal]:
     budgets, progress = situation.params.planning.budgets, situation.params.planning.progress
     loops, minutes = len(situation.history), situation.minutes
     share = max(loops / budgets.loops, minutes / budgets.minutes)
+    says = f"{loops} of {budgets.loops} loops and {minutes:.1f} of {budgets.minutes:g} minutes are spent"
+    # What data cost is held against the budget where they are collected; minutes add to it.
+    if budgets.money is not None and situation.params.planning.prices.training_minute:
+        share = max(share, situation.money / budgets.money)
+        says += f", and {situation.money:.4g} of {budgets.money:g} of money"
     spent = Signal(
         name="budget_spent",
         value=share,
@@ -112,8 +117,8 @@ def bound_signals(situation: Situation) -> dict[str, Signal]:
         threshold=1.0,
         direction="above",
         fires=share >= 1.0,
-        says=f"{loops} of {budgets.loops} loops and {minutes:.1f} of {budgets.minutes:g} minutes are spent",
-        evidence={"loops": loops},
+        says=says,
+        evidence={"loops": loops, "money": situation.money},
     )
     judged = [past.distance for past in situation.history if past.distance is not None]
     if situation.distance is not None:

@@ -57,12 +57,15 @@ def remarks(lines: Sequence[Iteration]) -> list[str]:
     found = [signal for stage in ("training", "deployment") if stage in last for signal in last[stage].signals]
     faults = [f"{signal['name']}: {signal['says']}" for signal in found if signal["fires"] and signal["name"] in FAULTS]
     missed = [item for signal in found for item in signal["evidence"].get("wishes_missed", [])]
-    wishes = [
-        f"soft requirement missed: {item['metric']} {figure(item.get('value'))}, "
-        f"wanted {bound_words(item['side'], item['bound'])}"
-        for item in missed
-    ]
-    return [*wishes, *faults]
+    return [*map(_missed_wish, missed), *faults]
+
+
+def _missed_wish(item: dict[str, Any]) -> str:
+    reached = f"{item['metric']} {figure(item.get('value'))}"
+    if "beat" in item:
+        source = f" ({item['source']})" if item["source"] else ""
+        return f"not better than {item['beat']}: {reached} beside {figure(item['bound'])}{source}"
+    return f"soft requirement missed: {reached}, wanted {bound_words(item['side'], item['bound'])}"
 
 
 def patch_line(patch: dict[str, Any]) -> str:

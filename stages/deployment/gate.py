@@ -8,7 +8,7 @@ from typing import Any
 from stages.context import Context
 from stages.deployment.outcome import outcome_flat, outcome_low
 from stages.files import read_json, write_json
-from stages.metric_names import LOSS_LIKE
+from stages.metric_names import LOSS_LIKE, larger_is_better
 from stages.params import Requirement
 from stages.requirements import bound_words, serving_missed, shortfall, surely, worst
 from stages.shift.verdicts import concept_shift, covariate_shift, label_shift, shift
@@ -29,6 +29,7 @@ def run(project: Path) -> None:
         entries_of(bounds, measured["model"], read_json(release / "serving.json"))
         for bounds in (work.requirements, work.wishes)
     )
+    wishes += to_beat(work, measured["model"])
     tests = read_json(release / "behaviour.json")
     fails = pilot_fails(
         [item for item in entries if item["where"] == "pilot"],
@@ -80,9 +81,21 @@ def entries_of(bounds: dict[str, Requirement], pilot: dict[str, Any], serving: d
     return found
 
 
+def to_beat(work: Context, pilot: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the charter's figures from elsewhere, with what the model reaches in the pilot beside them."""
+    found = []
+    for name, item in work.charter["beat"].items():
+        side = "at_least" if larger_is_better(work.task, item["metric"]) else "at_most"
+        figure = pilot[item["metric"]]
+        met = Requirement(**{side: item["value"]}).met_by(figure["value"])
+        beside = {"beat": name, "source": item["source"], "where": "pilot", "met": met}
+        found.append({"metric": item["metric"], "bound": item["value"], "side": side, **figure, **beside})
+    return found
+
+
 def outcome_signals(measured: dict[str, Any], work: Context, *, met: bool) -> list[Signal]:
     """Return the signals of what the model brings in the world, where the charter has a measure of it."""
-    wanted = work.params.planning.outcome
+    wanted = work.params.planning.measured_outcome
     if wanted is None:
         return []
     found = measured["outcome"]

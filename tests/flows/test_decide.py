@@ -168,6 +168,15 @@ def test_no_more_is_asked_again_than_is_suspect_and_paid_for(
     assert (move.row == "labels_inconsistent") == (queued is not None)
 
 
+def test_minutes_cost_money_where_they_have_a_price() -> None:
+    budget = {"planning.budgets.money": 100.0}
+    priced = budget | {"planning.prices": {"training_minute": 2.0}}
+    for patch, money, row in ((priced, 100.0, "budget_spent"), (priced, 99.0, "next_candidate"), (budget, 999.0, None)):
+        move = decide(situation("training", fires=("requirements_missed",), patch=patch, money=money))
+        assert row is None or move.row == row
+        assert (move.row == "budget_spent") == (row == "budget_spent")
+
+
 def test_features_come_when_the_ladder_is_spent() -> None:
     ladder = {"training.use": list(VALUES["training"]["candidates"])}
     move = decide(situation("training", fires=("requirements_missed",), patch=ladder))
