@@ -70,6 +70,12 @@ def collect_unless_flat(situation: Situation) -> Patch:
     return collect_more(situation, end="low") if curve.fires or situation.fires("overfitting") or seems else {}
 
 
+def rows_to_tell(situation: Situation) -> Patch:
+    """Collect more where the validation interval holds what the pilot shows; an untried candidate costs less."""
+    unsure = situation.signals["pilot_fails"].evidence.get("validation_unsure")
+    return collect_more(situation) if unsure and not _untried(situation) else {}
+
+
 def include_pilot(situation: Situation) -> Patch:
     """Move the window's end so that it takes the pilot window in."""
     moved, pilot = situation.evidence("include_pilot") or {}, situation.evidence("pilot_rows") or 0

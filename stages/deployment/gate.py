@@ -12,7 +12,7 @@ from stages.metric_names import LOSS_LIKE, larger_is_better
 from stages.params import Requirement
 from stages.requirements import bound_words, serving_missed, shortfall, surely, worst
 from stages.shift.verdicts import concept_shift, covariate_shift, label_shift, shift
-from stages.signals import Signal, write_signals
+from stages.signals import Direction, Signal, write_signals
 from stages.step import main
 
 KINDS = (covariate_shift, label_shift, concept_shift)
@@ -36,7 +36,8 @@ def run(project: Path) -> None:
         measured["better_than_constant"],
         aims_at_loss=work.charter["optimise"] in LOSS_LIKE,
         rows=piloted["rows"],
-        evidence=_ways(work, chosen) | {"wishes_missed": [item for item in wishes if not item["met"]]},
+        evidence=_ways(work, chosen)
+        | {"validation_unsure": _unsure(work, entries), "wishes_missed": [item for item in wishes if not item["met"]]},
     )
     limits = work.params.deployment.shift
     signals = [
@@ -196,6 +197,14 @@ def hard_slices(found: list[dict[str, Any]], limit: float) -> Signal:
         evidence={"slices": hard, "file": "release/slices.json"},
     )
     return signal.model_copy(update={"fires": True}) if hard else signal
+
+
+def _unsure(work: Context, entries: list[dict[str, Any]]) -> bool:
+    """Tell whether the validation rows allowed for all that the pilot misses: its values lie in their intervals."""
+    valid = read_json(work.project / "metrics" / "evaluation.json")["valid"]
+    missed = [item for item in entries if item["where"] == "pilot" and not item["met"] and item["value"] is not None]
+    sides: dict[str, Direction] = {"at_least": "above", "at_most": "below"}
+    return bool(missed) and not any(surely(valid[i["metric"]], sides[i["side"]], i["value"]) for i in missed)
 
 
 def _ways(work: Context, chosen: str) -> dict[str, Any]:

@@ -168,6 +168,22 @@ def test_no_more_is_asked_again_than_is_suspect_and_paid_for(
     assert (move.row == "labels_inconsistent") == (queued is not None)
 
 
+@pytest.mark.parametrize(
+    ("unsure", "tried", "row"),
+    [(True, True, "pilot_needs_rows"), (True, False, "pilot_fails"), (False, True, "pilot_fails")],
+)
+def test_rows_are_collected_when_validation_could_not_tell_and_no_candidate_is_left(
+    unsure: bool, tried: bool, row: str
+) -> None:
+    ladder = {"training.use": list(VALUES["training"]["candidates"])} if tried else {}
+    now = situation("deployment", fires=("pilot_fails",), patch=ladder)
+    failed = now.signals["pilot_fails"]
+    failed = failed.model_copy(update={"evidence": {**failed.evidence, "validation_unsure": unsure}})
+    move = decide(replace(now, signals={**now.signals, "pilot_fails": failed}))
+    assert move.row == row
+    assert (move.patch == EVIDENCE["more"]) is (row == "pilot_needs_rows")
+
+
 def test_minutes_cost_money_where_they_have_a_price() -> None:
     budget = {"planning.budgets.money": 100.0}
     priced = budget | {"planning.prices": {"training_minute": 2.0}}
