@@ -60,13 +60,14 @@ def collect_if_enough(situation: Situation) -> Patch:
 def collect_unless_flat(situation: Situation) -> Patch:
     """Collect more where the curve falls, or cannot tell and its estimate falls, or the model overfits.
 
-    On few rows it mostly cannot tell. Nothing else is left, so it is refused only when surely more rows are needed than
+    On few rows it mostly cannot tell. An underfit model must reach the requirement by its curve, too. Nothing else is left, so it is refused only when surely more rows are needed than
     the budget holds.
     """
     curve = situation.signals.get("curve_falling")
     if curve is None or curve.fires is False:
         return {}
-    seems = not situation.fires("underfitting") and curve.value is not None and curve.value > (curve.threshold or 0.0)
+    reaches = (curve.evidence.get("rows_needed") or {}).get("value") is not None or not situation.fires("underfitting")
+    seems = reaches and curve.value is not None and curve.value > (curve.threshold or 0.0)
     return collect_more(situation, end="low") if curve.fires or situation.fires("overfitting") or seems else {}
 
 
