@@ -60,8 +60,8 @@ def collect_if_enough(situation: Situation) -> Patch:
 def collect_unless_flat(situation: Situation) -> Patch:
     """Collect more where the curve falls, or cannot tell and its estimate falls, or the model overfits.
 
-    On few rows it mostly cannot tell. An underfit model must reach the requirement by its curve, too. Nothing else is left, so it is refused only when surely more rows are needed than
-    the budget holds.
+    On few rows it mostly cannot tell. An underfit model must reach the requirement by its curve, too. Nothing else is
+    left, so it is refused only when surely more rows are needed than the budget holds.
     """
     curve = situation.signals.get("curve_falling")
     if curve is None or curve.fires is False:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from stages.params.base import Count, Section
 
@@ -57,11 +57,3 @@ class Prices(Section):
     false_negative: Annotated[float, Field(ge=0)] | None = Field(
         None, description="Cost of taking a row of the second class for the first."
     )
-
-    @model_validator(mode="after")
-    def _both_errors(self) -> Prices:
-        if (self.false_positive is None) != (self.false_negative is None):
-            raise ValueError("false_positive and false_negative are priced both or not at all")
-        if self.false_positive is not None and not self.false_positive + (self.false_negative or 0.0) > 0:
-            raise ValueError("of false_positive and false_negative one at least must be above 0")
-        return self

@@ -165,7 +165,7 @@ class Planning(Section):
     @property
     def measured_outcome(self) -> Outcome | None:
         """What a prediction brings: the charter's own outcome, else what wrong decisions cost where they are priced."""
-        priced = self.prices.false_positive is not None
+        priced = None not in (self.prices.false_positive, self.prices.false_negative)
         return self.outcome or (Outcome(call=BY_PRICES, unit="money") if priced else None)
 
     @model_validator(mode="after")

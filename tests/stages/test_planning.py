@@ -63,7 +63,12 @@ def test_the_charter_is_the_planning_section(tmp_path: Path) -> None:
         (
             {"roc_auc": {"at_least": 0.7}},
             {"prices": {"false_positive": 1}},
-            "false_positive and false_negative are priced both or not at all",
+            "planning.prices.false_negative: is open, and the other wrong decision has a price",
+        ),
+        (
+            {"roc_auc": {"at_least": 0.7}},
+            {"prices": {"false_positive": 0, "false_negative": 0}},
+            "planning.prices: say that no wrong decision costs anything",
         ),
         (
             {"roc_auc": {"at_least": 0.7}},
