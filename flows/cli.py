@@ -13,13 +13,16 @@ from typing import Any
 
 from rich.console import Console
 
-from stages.errors import LoopwrightError, ParamsError, ProjectError
+from flows.priority.drivers import drivers_help
+from stages.errors import LoopwrightError, ParamsError, PriorityError, ProjectError
 
 OK, CRASHED, MISTAKE, NOT_RELEASED, INTERRUPTED = 0, 1, 2, 3, 130
 ERROR_LOG = ".loopwright/last-error.log"
 
 EPILOG = """exit codes: 0 done (released, stopped honestly, or nothing to do), 1 crashed, 2 a mistake in the input,
 3 not released although --require-release was given, 130 interrupted (run again to resume)."""
+
+RANKS = "Rank the candidate projects of a YAML file by impact x feasibility, 1 (against) to 5 (for) or unknown."
 
 # Telemetry of every dependency is off; Prefect's console lines would break into ours, its UI keeps them all.
 QUIET = {
@@ -95,6 +98,16 @@ def parser() -> argparse.ArgumentParser:
     for command in (out, into):
         command.add_argument("-C", "--project", type=Path, default=Path(), metavar="DIR", help="default: .")
 
+    _prioritise_options(
+        commands.add_parser(
+            "prioritise",
+            help="Rank candidate projects by impact and feasibility",
+            description=f"{RANKS} Its keys:\n\n{drivers_help()}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            epilog=EPILOG,
+        )
+    )
+
     init = commands.add_parser("init", help="Make a project around a table of your own", epilog=EPILOG)
     init.add_argument("dir", type=Path, metavar="DIR", help="folder to make")
     init.add_argument("--data", type=Path, required=True, metavar="PATH", help="CSV or Parquet file, or a folder")
@@ -111,6 +124,13 @@ def _run_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--allow-dirty", action="store_true", help="run with uncommitted changes to tracked files")
     command.add_argument("--require-release", action="store_true", help="exit 3 when the run ends without a release")
     command.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors and the end")
+
+
+def _prioritise_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("file", type=Path, nargs="?", metavar="FILE", help="the candidates, as YAML")
+    command.add_argument("--template", action="store_true", help="print a file to fill in, everything unknown")
+    command.add_argument("--json", action="store_true", help="as JSON")
+    command.add_argument("--svg", type=Path, metavar="OUT", help="also draw the two-by-two picture")
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -194,6 +214,19 @@ def _map(args: argparse.Namespace, project: Path) -> int:
     return OK
 
 
+def _prioritise(args: argparse.Namespace, project: Path) -> int:
+    from flows.priority.telling import prioritise
+    from flows.priority.template import template
+
+    if args.template:
+        print(template(), end="")
+        return OK
+    if args.file is None:
+        raise PriorityError("no file is named", expected="FILE", todo="loopwright prioritise --template prints one")
+    prioritise(args.file, as_json=args.json, svg=args.svg)
+    return OK
+
+
 def _expectations(args: argparse.Namespace, project: Path) -> int:
     from flows.expectations import suggest
 
@@ -219,6 +252,7 @@ COMMANDS = {
     "map": _map,
     "restore": _restore,
     "back": _back,
+    "prioritise": _prioritise,
     "init": _init,
     "expectations": _expectations,
     "label": _label,
