@@ -108,7 +108,17 @@ def parser() -> argparse.ArgumentParser:
         )
     )
 
-    init = commands.add_parser("init", help="Make a project around a table of your own", epilog=EPILOG)
+    _init_options(commands.add_parser("init", help="Make a project around a table of your own", epilog=EPILOG))
+    return top
+
+
+def _run_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--allow-dirty", action="store_true", help="run with uncommitted changes to tracked files")
+    command.add_argument("--require-release", action="store_true", help="exit 3 when the run ends without a release")
+    command.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors and the end")
+
+
+def _init_options(init: argparse.ArgumentParser) -> None:
     init.add_argument("dir", type=Path, metavar="DIR", help="folder to make")
     init.add_argument("--data", type=Path, required=True, metavar="PATH", help="CSV or Parquet file, or a folder")
     init.add_argument("--target", required=True, metavar="COLUMN", help="the column to predict")
@@ -117,13 +127,6 @@ def parser() -> argparse.ArgumentParser:
     init.add_argument("--key", metavar="COLUMN", help="names each row; labels are asked for and joined by it")
     init.add_argument("--drop", metavar="COLUMN", action="append", default=[], help="never a feature; repeatable")
     init.add_argument("--group", metavar="COLUMN", help="column whose values a split must not tear apart")
-    return top
-
-
-def _run_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--allow-dirty", action="store_true", help="run with uncommitted changes to tracked files")
-    command.add_argument("--require-release", action="store_true", help="exit 3 when the run ends without a release")
-    command.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors and the end")
 
 
 def _prioritise_options(command: argparse.ArgumentParser) -> None:

@@ -30,13 +30,11 @@ class Knowledge:
     Raises
     ------
     ProjectError
-        If the folder is no project, or one of its files is damaged.
+        If one of its files is damaged.
     """
 
     def __init__(self, project: Path) -> None:
         self.project = project
-        if not project.is_dir():
-            raise ProjectError("is no folder", where=str(project), expected="a Loopwright project")
         try:
             self.params: Params = load_params(project)
             self.record: list[Iteration] = read_record(project)

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from flows.priority.schema import Candidates
 from stages.errors import PriorityError
+from stages.params import PARAMS_FILE
 
 TODO = "loopwright prioritise --template prints a file to fill in"
 
@@ -20,14 +21,24 @@ def load_candidates(path: Path) -> Candidates:
     Raises
     ------
     PriorityError
-        If the file is missing or no YAML, or keys or answers are wrong; each is named with its line.
+        If the file is missing or no YAML, keys or answers are wrong, or a project that it names is none; each is named
+        with its line.
     """
     loaded = _read(path)
     try:
-        return Candidates.model_validate(loaded)
+        candidates = Candidates.model_validate(loaded)
     except ValidationError as error:
         told = "; ".join(_explain(item, loaded) for item in error.errors())
         raise PriorityError(told, where=str(path), todo=TODO) from None
+    for at, item in enumerate(candidates.projects):
+        if item.project is not None and not (path.parent / item.project / PARAMS_FILE).is_file():
+            raise PriorityError(
+                f"{item.project} is no Loopwright project",
+                where=f"{path}: line {line_of(loaded, ['projects', at, 'project'])}: projects[{at}].project",
+                expected=f"a folder with {PARAMS_FILE}, relative to the file",
+                todo="loopwright init makes one; leave the key out where there is none yet",
+            )
+    return candidates
 
 
 def _read(path: Path) -> Any:

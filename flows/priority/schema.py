@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from flows.priority.drivers import BEST, BY_NAME, DRIVERS, GROUPS, UNKNOWN, WORST, of_axis, rising
+from flows.priority.drivers import AXES, BEST, BY_NAME, DRIVERS, GROUPS, UNKNOWN, WORST, Driver, of_axis, rising
 
 EXPECTED = f"a number from {WORST:g} to {BEST:g}, a range like [2, 4], or {UNKNOWN}"
 
@@ -144,17 +144,22 @@ class Candidates(Section):
 
     @model_validator(mode="after")
     def _something_counts(self) -> Candidates:
-        for axis in ("impact", "feasibility"):
-            if not any(self.weight(driver.name) > 0 for driver in of_axis(axis)):
+        for axis in AXES:
+            if not any(self._weight(driver) > 0 for driver in of_axis(axis)):
                 raise ValueError(f"the weights leave nothing of {axis}")
         return self
 
-    def weight(self, driver: str) -> float:
-        """Return a driver's weight in its axis: its group's share, times its own share of the group."""
-        group = BY_NAME[driver].group
-        mine = [other.name for other in DRIVERS if other.group == group]
-        whole = sum(self.weights.get(name, 1.0) for name in mine)
-        return self.weights.get(group, 1.0) * self.weights.get(driver, 1.0) / whole if whole else 0.0
+    @property
+    def shares(self) -> dict[str, float]:
+        """Each driver's share of its axis: its group's among the groups, times its own in the group."""
+        whole = {axis: sum(self._weight(driver) for driver in of_axis(axis)) for axis in AXES}
+        return {driver.name: self._weight(driver) / whole[driver.axis] for driver in DRIVERS}
+
+    def _weight(self, driver: Driver) -> float:
+        group = [other.name for other in DRIVERS if other.group == driver.group]
+        whole = sum(self.weights.get(name, 1.0) for name in group)
+        own = self.weights.get(driver.name, 1.0) / whole if whole else 0.0
+        return self.weights.get(driver.group, 1.0) * own
 
     def levels_of(self, driver: str) -> tuple[float, ...] | None:
         """Return the levels by which a figure answers a driver."""

@@ -101,7 +101,7 @@ def graded(found: Evidence | None, levels: Sequence[float] | None) -> Span | Non
 
 @dataclass(frozen=True)
 class Judged:
-    """A candidate with what counts for each driver."""
+    """A candidate with what counts for each driver, and each driver's share of its axis."""
 
     name: str
     about: str
@@ -112,10 +112,9 @@ class Judged:
     def axis(self, axis: str) -> Span:
         """Return the weighted mean of an axis, 1 to 5: all unknown at the worst, at the middle, and at the best."""
         mine = [driver.name for driver in of_axis(axis)]
-        whole = sum(self.weights[name] for name in mine)
 
         def mean(end: str) -> float:
-            found: float = sum(self.weights[name] * getattr(self.replies[name].span, end) for name in mine) / whole
+            found: float = sum(self.weights[name] * getattr(self.replies[name].span, end) for name in mine)
             return min(BEST, max(WORST, round(found, 12)))
 
         return Span(mean("low"), mean("value"), mean("high"))
@@ -187,7 +186,7 @@ def judge(candidates: Candidates, folder: Path) -> list[Judged]:
     Raises
     ------
     PriorityError
-        If a named project is none, or one of its files is damaged.
+        If a file of a project is damaged.
     """
     judged = [_judge(item, candidates, folder) for item in candidates.projects]
     return sorted(judged, key=lambda item: (bool(item.vetoes), -item.priority.value, item.name))
@@ -208,5 +207,4 @@ def _judge(item: Candidate, candidates: Candidates, folder: Path) -> Judged:
         )
         for driver in DRIVERS
     }
-    weights = {driver.name: candidates.weight(driver.name) for driver in DRIVERS}
-    return Judged(item.name, item.about, replies, weights, remarks)
+    return Judged(item.name, item.about, replies, candidates.shares, remarks)

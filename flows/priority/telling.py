@@ -166,7 +166,7 @@ def _tell_open(console: Console, projects: Sequence[Judged], found: Sequence[Set
     if found:
         console.print("[bold]find out first[/] (each answer taken as equally likely)")
     for item in found[:SHOWN]:
-        parts = [f"{item.settles:.2g} open questions closed"] if item.settles else []
+        parts = [f"{item.settles:.2g} open questions fewer on average"] if item.settles else []
         parts += [f"another project leads after {100 * item.leads:.0f}% of the answers"] if item.leads else []
         parts += [f"the range of its priority narrows by {item.narrows:.2g}"] if item.narrows else []
         ask = next(p for p in projects if p.name == item.project).replies[item.driver].driver.ask
