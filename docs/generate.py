@@ -1,4 +1,4 @@
-"""Write the docs that come from code: docs/transitions.md and the end of docs/prioritise.md, docs/params.md from its schema.
+"""Write the docs that come from code: transitions.md from a table, params.md from a schema, prioritise.md from drivers.
 
 Run ``python docs/generate.py``; a test fails when what is committed differs.
 """

@@ -79,7 +79,7 @@ def _axes() -> list[str]:
 
 def _box(project: Judged, color: str) -> str:
     """Return the box of both intervals, with whiskers through the estimate."""
-    impact, feasibility = project.axis("impact"), project.axis("feasibility")
+    impact, feasibility = project.axes["impact"], project.axes["feasibility"]
     left, top = _at(feasibility.low, impact.high)
     right, bottom = _at(feasibility.high, impact.low)
     x, y = _at(feasibility.value, impact.value)
@@ -104,7 +104,7 @@ def _whisker(start: float, end: float, across: float, *, upright: bool = False) 
 def _points(projects: Sequence[Judged]) -> list[str]:
     lines, discs = [], []
     for number, (project, place) in enumerate(zip(projects, places(projects), strict=True), start=1):
-        own = _at(project.axis("feasibility").value, project.axis("impact").value)
+        own = _at(project.axes["feasibility"].value, project.axes["impact"].value)
         color = _color(number - 1, project)
         if place != own:
             lines.append(
@@ -119,7 +119,7 @@ def places(projects: Sequence[Judged]) -> list[tuple[float, float]]:
     """Return where each number stands: at the estimate, or on the nearest ring around it where there is room."""
     taken: list[tuple[float, float]] = []
     for project in projects:
-        own = _at(project.axis("feasibility").value, project.axis("impact").value)
+        own = _at(project.axes["feasibility"].value, project.axes["impact"].value)
         taken.append(next(place for place in _around(own) if _free(place, taken)))
     return taken
 
@@ -149,7 +149,7 @@ def _legend(projects: Sequence[Judged]) -> tuple[list[str], float]:
     for at, project in enumerate(projects):
         parts.append(_disc(x, y, at + 1, _color(at, project)))
         said = textwrap.wrap(project.name, WRAP - 4)
-        rest = [*textwrap.wrap(project.verdict, WRAP), *(f"{axis} {project.axis(axis)}" for axis in AXES)]
+        rest = [*textwrap.wrap(project.verdict, WRAP), *(f"{axis} {project.axes[axis]}" for axis in AXES)]
         for line, weight, color in [*((line, 600, INK) for line in said), *((line, 400, FAINT) for line in rest)]:
             parts.append(_text(x + 22, y + 5, line, weight=weight, color=color))
             y += LINE
@@ -158,7 +158,7 @@ def _legend(projects: Sequence[Judged]) -> tuple[list[str], float]:
 
 
 def _sentence(number: int, project: Judged) -> str:
-    impact, feasibility = project.axis("impact"), project.axis("feasibility")
+    impact, feasibility = project.axes["impact"], project.axes["feasibility"]
     return f"{number}: {project.name}, impact {impact}, feasibility {feasibility}, {project.verdict}."
 
 

@@ -15,8 +15,9 @@ from flows.priority.schema import Answer, Candidate, Candidates
 from stages.errors import PriorityError, ProjectError
 
 Side = Literal["high", "low"]
+ENDS = ("low", "value", "high")
 VERDICTS: dict[tuple[Side, Side], str] = {  # by impact and feasibility
-    ("high", "high"): "do it first",
+    ("high", "high"): "do it",
     ("high", "low"): "make it feasible first",
     ("low", "high"): "only on the side",
     ("low", "low"): "leave it",
@@ -109,26 +110,25 @@ class Judged:
     weights: Mapping[str, float]
     remarks: tuple[str, ...] = ()
 
-    def axis(self, axis: str) -> Span:
-        """Return the weighted mean of an axis, 1 to 5: all unknown at the worst, at the middle, and at the best."""
-        mine = [driver.name for driver in of_axis(axis)]
+    @cached_property
+    def axes(self) -> dict[str, Span]:
+        """The weighted mean of each axis, 1 to 5: what is open at the worst, by its estimate, and at the best."""
 
-        def mean(end: str) -> float:
+        def mean(axis: str, end: str) -> float:
+            mine = (driver.name for driver in of_axis(axis))
             found: float = sum(self.weights[name] * getattr(self.replies[name].span, end) for name in mine)
             return min(BEST, max(WORST, round(found, 12)))
 
-        return Span(mean("low"), mean("value"), mean("high"))
+        return {axis: Span(*(mean(axis, end) for end in ENDS)) for axis in AXES}
 
     @cached_property
     def priority(self) -> Span:
         """Impact x feasibility, each as a share of its scale: 0 to 1; 0 where a veto holds, or still may."""
-        ends = {}
-        for end in ("low", "value", "high"):
-            impact, feasibility = (getattr(self.axis(axis), end) for axis in AXES)
-            ends[end] = round((impact - WORST) * (feasibility - WORST) / (BEST - WORST) ** 2, 12)
         if self.vetoes:
             return Span(0.0, 0.0, 0.0)
-        return Span(**(ends | ({"low": 0.0} if self.may_be_vetoed else {})))
+        shares = ([(getattr(span, end) - WORST) / (BEST - WORST) for end in ENDS] for span in self.axes.values())
+        low, value, high = (round(impact * feasibility, 12) for impact, feasibility in zip(*shares, strict=True))
+        return Span(0.0 if self.may_be_vetoed else low, value, high)
 
     @property
     def vetoes(self) -> list[str]:
@@ -146,7 +146,7 @@ class Judged:
 
     def side(self, axis: str) -> tuple[Side | None, bool]:
         """Return on which side of the middle an axis is by its estimate, and whether its whole interval is there."""
-        span = self.axis(axis)
+        span = self.axes[axis]
         side: Side | None = "high" if span.value > MIDDLE else "low" if span.value < MIDDLE else None
         return side, span.low > MIDDLE or span.high < MIDDLE
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,7 @@ def _project(rank: int, project: Judged) -> dict[str, Any]:
         "rank": rank,
         "name": project.name,
         "about": project.about,
-        **{axis: vars(project.axis(axis)) for axis in AXES},
+        **{axis: vars(project.axes[axis]) for axis in AXES},
         "priority": vars(project.priority),
         "verdict": project.verdict,
         "vetoes": project.vetoes,
@@ -99,9 +100,9 @@ def _finite(value: Any) -> Any:
 def _table(projects: Sequence[Judged]) -> Table:
     table = Table("#", "project", "impact", "feasibility", "priority", "verdict", "unknown", box=SIMPLE_HEAD)
     for number, project in enumerate(projects, start=1):
-        spans = [project.axis("impact"), project.axis("feasibility"), project.priority]
+        spans = [project.axes["impact"], project.axes["feasibility"], project.priority]
         unknown = len(_unknown(project))
-        color = "red" if project.vetoes else "green" if project.verdict == "do it first" else "cyan"
+        color = "red" if project.vetoes else "green" if project.verdict == "do it" else "cyan"
         verdict = f"[{color}]{escape(project.verdict)}[/]"
         table.add_row(
             str(number), escape(project.name), *map(_cell, spans), verdict, f"{unknown} of {len(project.replies)}"
@@ -158,9 +159,9 @@ def _unknown(project: Judged) -> list[str]:
 
 def _tell_open(console: Console, projects: Sequence[Judged], found: Sequence[Settling]) -> None:
     numbers = {project.name: number for number, project in enumerate(projects, start=1)}
-    pairs = [f"{numbers[one]} and {numbers[other]}" for one, other in not_apart(projects)]
+    pairs = _pairs([(numbers[one], numbers[other]) for one, other in not_apart(projects)])
     if pairs:
-        console.print(f"[bold]cannot be told apart yet:[/] {', '.join(pairs)}")
+        console.print(f"[bold]cannot be told apart yet:[/] {'; '.join(pairs)}")
     elif len(projects) > 1:
         console.print("every pair is told apart: no answer that is unknown changes the order")
     if found:
@@ -172,6 +173,18 @@ def _tell_open(console: Console, projects: Sequence[Judged], found: Sequence[Set
         ask = next(p for p in projects if p.name == item.project).replies[item.driver].driver.ask
         told = f"[bold]{item.driver}[/] of {escape(item.project)}: {ask} [dim]{', '.join(parts)}[/]"
         _line(console, str(numbers[item.project]), told)
+
+
+def _pairs(pairs: Sequence[tuple[int, int]]) -> list[str]:
+    """Return pairs of numbers in words, those of one number together: "1 and 2 to 4, 7"."""
+    found = []
+    for one in dict.fromkeys(first for first, _ in pairs):
+        others = [second for first, second in pairs if first == one]
+        grouped = groupby(enumerate(others), key=lambda item: item[1] - item[0])
+        runs = [[number for _, number in run] for _, run in grouped]
+        told = [f"{run[0]} to {run[-1]}" if len(run) > 2 else ", ".join(map(str, run)) for run in runs]
+        found.append(f"{one} and {', '.join(told)}")
+    return found
 
 
 def _write(path: Path, text: str) -> None:
