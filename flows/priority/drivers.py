@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 Axis = Literal["impact", "feasibility"]
@@ -30,10 +31,12 @@ class Driver:
 
     Attributes
     ----------
-    name, axis, group : str
-        Key in the file, the axis it counts for, and its group there.
+    name : str
+        Key in the file.
     ask, worst, best : str
         The question, and what the answers 1 and 5 mean.
+    axis, group : str
+        The axis it counts for, and its group there.
     veto : str
         What is said of a project that is answered 1 here, where that alone ends it.
     measured : str
@@ -45,24 +48,22 @@ class Driver:
     """
 
     name: str
-    axis: Axis
-    group: str
     ask: str
     worst: str
     best: str
+    axis: Axis
+    group: str
     veto: str = ""
     measured: str = ""
     unit: str = ""
     levels: tuple[float, float, float, float] | None = None
 
 
-def _impact(name: str, ask: str, worst: str, best: str, **more: object) -> Driver:
-    return Driver(name, "impact", "value", ask, worst, best, **more)  # type: ignore[arg-type]
-
-
-def _feasibility(group: str, name: str, ask: str, worst: str, best: str, **more: object) -> Driver:
-    return Driver(name, "feasibility", group, ask, worst, best, **more)  # type: ignore[arg-type]
-
+_impact = partial(Driver, axis="impact", group="value")
+_data = partial(Driver, axis="feasibility", group="data")
+_accuracy = partial(Driver, axis="feasibility", group="accuracy")
+_difficulty = partial(Driver, axis="feasibility", group="difficulty")
+_hard = partial(Driver, axis="feasibility", group="hard")
 
 DRIVERS: tuple[Driver, ...] = (
     _impact(
@@ -93,8 +94,7 @@ DRIVERS: tuple[Driver, ...] = (
         "nobody does, or some gave it up",
         "several live on it",
     ),
-    _feasibility(
-        "data",
+    _data(
         "data_acquire",
         "How hard are the data to get?",
         "no known way to them",
@@ -103,8 +103,7 @@ DRIVERS: tuple[Driver, ...] = (
         unit="of the rows the plan needs",
         levels=(1.0, 0.5, 0.2, 0.05),
     ),
-    _feasibility(
-        "data",
+    _data(
         "data_label",
         "What do the labels cost?",
         "more than there is",
@@ -113,8 +112,7 @@ DRIVERS: tuple[Driver, ...] = (
         unit="of the budget still to pay",
         levels=(0.05, 0.25, 0.5, 1.0),
     ),
-    _feasibility(
-        "data",
+    _data(
         "data_amount",
         "How many rows does it take?",
         "more than can ever be had",
@@ -123,8 +121,7 @@ DRIVERS: tuple[Driver, ...] = (
         unit="times the rows there are",
         levels=(1.0, 2.0, 4.0, 10.0),
     ),
-    _feasibility(
-        "data",
+    _data(
         "data_stability",
         "How stable are the data?",
         "last month tells nothing of this one",
@@ -133,23 +130,20 @@ DRIVERS: tuple[Driver, ...] = (
         unit="of the best constant's loss",
         levels=(0.02, 0.05, 0.1, 0.2),
     ),
-    _feasibility(
-        "data",
+    _data(
         "data_security",
         "What must be kept safe, and may the data be used for this?",
         "they may not be used for this",
         "public data",
         veto="the data may not be used for this",
     ),
-    _feasibility(
-        "accuracy",
+    _accuracy(
         "cost_of_wrong",
         "What does a wrong prediction cost?",
         "lives, or the company",
         "next to nothing, and it is noticed at once",
     ),
-    _feasibility(
-        "accuracy",
+    _accuracy(
         "how_often_right",
         "How often must it be right to be of use?",
         "practically always",
@@ -158,8 +152,7 @@ DRIVERS: tuple[Driver, ...] = (
         unit="nines",
         levels=(0.5, 1.0, 2.0, 3.0),
     ),
-    _feasibility(
-        "accuracy",
+    _accuracy(
         "further_nines",
         "How many nines are missing? Each costs about ten times as much as the one before.",
         "more than one",
@@ -168,16 +161,14 @@ DRIVERS: tuple[Driver, ...] = (
         unit="nines",
         levels=(0.0, 0.1, 0.3, 1.0),
     ),
-    _feasibility(
-        "accuracy",
+    _accuracy(
         "ethics",
         "What does it do to the people it decides about?",
         "it ought not to be done",
         "it harms nobody, also where it errs",
         veto="it ought not to be done",
     ),
-    _feasibility(
-        "difficulty",
+    _difficulty(
         "well_defined",
         "Is the problem well defined: would two people who know it give the same answer?",
         "they would hardly ever agree",
@@ -186,15 +177,13 @@ DRIVERS: tuple[Driver, ...] = (
         unit="alpha",
         levels=(0.8, 0.667, 0.4, 0.2),
     ),
-    _feasibility(
-        "difficulty",
+    _difficulty(
         "published_work",
         "Is there good published work on a problem like it?",
         "none",
         "a recipe, with code and data like ours",
     ),
-    _feasibility(
-        "difficulty",
+    _difficulty(
         "compute_to_train",
         "Is there the compute to train it?",
         "far more than we have",
@@ -203,8 +192,7 @@ DRIVERS: tuple[Driver, ...] = (
         unit="minutes",
         levels=(10.0, 60.0, 600.0, 6000.0),
     ),
-    _feasibility(
-        "difficulty",
+    _difficulty(
         "compute_to_serve",
         "Is there the compute to serve it, in the time and space that its users leave?",
         "far too large or slow",
@@ -213,8 +201,7 @@ DRIVERS: tuple[Driver, ...] = (
         unit="of the bound",
         levels=(0.5, 0.8, 1.0, 2.0),
     ),
-    _feasibility(
-        "difficulty",
+    _difficulty(
         "person_can",
         "Can a person do it?",
         "nobody can",
@@ -223,8 +210,7 @@ DRIVERS: tuple[Driver, ...] = (
         unit="of the bound",
         levels=(0.0, 0.05, 0.1, 0.2),
     ),
-    _feasibility(
-        "hard",
+    _hard(
         "complex_output",
         "How complex is its output?",
         "a text, a scene, a plan, open in form",
@@ -233,15 +219,13 @@ DRIVERS: tuple[Driver, ...] = (
         unit="classes",
         levels=(10.0, 100.0, 1000.0, 10_000.0),
     ),
-    _feasibility(
-        "hard",
+    _hard(
         "reliability",
         "Must it hold up against rare and hostile input, and fail safely?",
         "always, and nobody looks",
         "a person sees every prediction",
     ),
-    _feasibility(
-        "hard",
+    _hard(
         "generalisation",
         "Must it hold where the rows are unlike those it learned from?",
         "everywhere, from few rows",

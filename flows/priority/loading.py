@@ -12,6 +12,12 @@ from flows.priority.schema import Candidates
 from stages.errors import PriorityError
 from stages.params import PARAMS_FILE
 
+PLAIN = {
+    "model_type": "is no mapping",
+    "dict_type": "is no mapping",
+    "list_type": "is no list",
+    "string_type": "is no text; put it in quotes",
+}
 TODO = "loopwright prioritise --template prints a file to fill in"
 
 
@@ -87,6 +93,6 @@ def _explain(item: Any, loaded: Any) -> str:
         return f"{where}: unknown key"
     if item["type"] == "missing":
         return f"{where}: missing"
-    said = f"{where}: {item['msg'].removeprefix('Value error, ')}"
+    said = f"{where}: {PLAIN.get(item['type']) or item['msg'].removeprefix('Value error, ')}"
     found = item["input"]
     return said if isinstance(found, dict | list) or keys[-1:] == [found] else f"{said} (found {found!r})"

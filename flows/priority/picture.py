@@ -29,13 +29,14 @@ def draw(projects: Sequence[Judged]) -> str:
         they belong.
     """
     title = "Impact and feasibility of the candidate projects"
+    told = " ".join(_sentence(at, item) for at, item in enumerate(projects, start=1))
     entries, bottom = _legend(projects)
     height = max(TOP + PLOT + 58, bottom + 16)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height:g}" role="img" '
-        'aria-labelledby="title desc" font-family="system-ui, sans-serif" font-size="13">',
-        f'<title id="title">{escape(title)}</title>',
-        f'<desc id="desc">{escape(" ".join(_sentence(at, item) for at, item in enumerate(projects, start=1)))}</desc>',
+        'aria-labelledby="priority-title priority-desc" font-family="system-ui, sans-serif" font-size="13">',
+        f'<title id="priority-title">{escape(title)}</title>',
+        f'<desc id="priority-desc">{escape(told)}</desc>',
         f'<rect width="{WIDTH}" height="{height:g}" rx="10" fill="#ffffff"/>',
         _text(LEFT, 30, title, size=16, weight=600),
         _text(LEFT, 49, "number: the estimate. box: what unknown and measured answers leave open.", color=FAINT),

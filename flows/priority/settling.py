@@ -70,9 +70,9 @@ def settling(projects: Sequence[Judged]) -> list[Settling]:
                 Settling(
                     project.name,
                     name,
-                    settles=mine - _mean(_open_about(one, all_) for one, all_ in zip(after, others, strict=True)),
+                    settles=_mean(mine - _open_about(one, all_) for one, all_ in zip(after, others, strict=True)),
                     leads=_mean(_first(all_) != first for all_ in others),
-                    narrows=_width(project) - _mean(_width(one) for one in after),
+                    narrows=_mean(_width(project) - _width(one) for one in after),
                 )
             )
     return sorted(found, key=lambda item: (-item.settles, -item.leads, -item.narrows, item.project, item.driver))
@@ -98,4 +98,4 @@ def _width(project: Judged) -> float:
 
 def _mean(values: Iterable[float]) -> float:
     found = list(values)
-    return round(sum(found) / len(found), 12)
+    return round(sum(found) / len(found), 9)

@@ -124,6 +124,16 @@ def test_people_are_held_against_the_charter_and_against_each_other(project: Pat
     assert "Krippendorff" in agreed.says
 
 
+def test_serving_is_graded_by_its_figures_and_told_by_its_verdicts(project: Path) -> None:
+    verdicts = {"latency_p99_ms": {"met": True, "bound": 100.0, "side": "at_most"}}
+    write_json(project / "release/serving.json", verdicts)
+    told = evidence(Knowledge(project))["compute_to_serve"]
+    assert (told.value, told.says) == (None, "latency_p99_ms is met; the figures are not here")
+    write_json(project / "reports/serving.json", {"latency_p99_ms": 30.0, "size_mb": 15.0})
+    found = evidence(Knowledge(project))["compute_to_serve"]
+    assert (found.value, found.source) == (0.75, "reports/serving.json")
+
+
 def test_the_last_iteration_counts_and_the_worst_window(project: Path) -> None:
     def signal(name: str, value: float) -> dict[str, Any]:
         return {"name": name, "value": value, "low": value - 0.01, "high": value + 0.01, "says": "", "evidence": {}}

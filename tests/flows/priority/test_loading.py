@@ -55,6 +55,8 @@ projects:
         ("projects: [", r"many.yaml line \d+: is not YAML"),
         ("", "is empty or not a mapping; expected the key projects"),
         ("weights: {}", "line 1: projects: missing"),
+        ("projects: [x]", r"line 1: projects\[0\]: is no mapping \(found 'x'\)"),
+        ("projects:\n  - name: 3", r"line 2: projects\[0\].name: is no text; put it in quotes \(found 3\)"),
         ("projects: []", "line 1: projects: .*at least 1"),
         ("projects:\n  - about: x", r"line 2: projects\[0\].name: missing"),
         ("projects:\n  - name: A\n    abuot: x", r"line 3: projects\[0\].abuot: unknown key"),
