@@ -84,7 +84,7 @@ DRIVERS: tuple[Driver, ...] = (
         "Does it learn what is now done by complicated rules, or by none that is good enough?",
         "a simple rule does it",
         "a thicket of rules, or none that works",
-        measured="by how much the rule without any model clears the requirements (`rule_suffices`)",
+        measured="by how much the rule without any model clears the requirements (the baseline, or `rule_suffices`)",
         unit="of the bound",
         levels=(-0.2, -0.1, -0.05, 0.0),
     ),

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from flows.priority.knowledge import Knowledge
+from flows.priority.knowledge import Found, Knowledge
 from flows.words import figure
 from stages.metric_names import DECIDED, OFFLINE, SERVING
 from stages.params import Requirement
@@ -59,7 +59,19 @@ def _cheap_prediction(known: Knowledge) -> Evidence | None:
 
 
 def _complicated_rules(known: Knowledge) -> Evidence | None:
-    return _of_signal(known, "rule_suffices")
+    """Return the rule's margin over the requirements; training's, as planning's may have been on a leak."""
+    rule, bounds = _baseline(known, "rule"), _offline(known)
+    if rule is None or not bounds or not set(bounds) <= set(rule.value):
+        return _of_signal(known, "rule_suffices")
+    value, low, high = worst(shortfall(bound, rule.value[name]) for name, bound in bounds.items())
+    told = [f"{n} {figure(rule.value[n]['value'])}, {bound_words(b.side, b.bound)}" for n, b in bounds.items()]
+    return Evidence(f"a rule without any model reaches {'; '.join(told)}", rule.source, -value, -high, -low)
+
+
+def _baseline(known: Knowledge, name: str) -> Found | None:
+    """Return the metrics of a baseline of the training stage."""
+    found = known.metrics.get("baselines")
+    return Found(found.value[name], found.source) if found is not None and found.value.get(name) else None
 
 
 def _data_acquire(known: Knowledge) -> Evidence | None:
@@ -214,14 +226,13 @@ def _compute_to_serve(known: Knowledge) -> Evidence | None:
 
 
 def _person_can(known: Knowledge) -> Evidence | None:
-    baselines = known.metrics.get("baselines")
-    people = (baselines.value if baselines else {}).get("human") or {}
-    judged = {name: bound for name, bound in _offline(known).items() if name in people}
-    if baselines is None or not judged:
+    people = _baseline(known, "human")
+    judged = {name: bound for name, bound in _offline(known).items() if people and name in people.value}
+    if people is None or not judged:
         return None
-    value, low, high = worst(shortfall(bound, people[name]) for name, bound in judged.items())
-    told = [f"people reach {n} {figure(people[n]['value'])}, {bound_words(b.side, b.bound)}" for n, b in judged.items()]
-    return None if math.isnan(low + high) else Evidence("; ".join(told), baselines.source, value, low, high)
+    value, low, high = worst(shortfall(bound, people.value[name]) for name, bound in judged.items())
+    told = [f"{n} {figure(people.value[n]['value'])}, {bound_words(b.side, b.bound)}" for n, b in judged.items()]
+    return Evidence(f"people reach {'; '.join(told)}", people.source, value, low, high)
 
 
 def _complex_output(known: Knowledge) -> Evidence | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -15,6 +16,7 @@ from flows.priority.schema import Answer, Candidate, Candidates
 from stages.errors import PriorityError, ProjectError
 
 Side = Literal["high", "low"]
+NO_MODEL = "is machine learning needed at all? A rule without any model surely meets every requirement"
 ENDS = ("low", "value", "high")
 VERDICTS: dict[tuple[Side, Side], str] = {  # by impact and feasibility
     ("high", "high"): "do it",
@@ -95,6 +97,8 @@ def reply(driver: Driver, answer: Answer, found: Evidence | None, levels: Sequen
 def graded(found: Evidence | None, levels: Sequence[float] | None) -> Span | None:
     """Return the answer that a figure with an interval gives."""
     if found is None or levels is None or found.value is None or found.low is None or found.high is None:
+        return None
+    if math.isnan(found.low + found.high):
         return None
     low, high = sorted(grade(levels, end) for end in (found.low, found.high))
     return Span(low, grade(levels, found.value), high)
@@ -207,4 +211,7 @@ def _judge(item: Candidate, candidates: Candidates, folder: Path) -> Judged:
         )
         for driver in DRIVERS
     }
+    rule = replies["complicated_rules"]
+    if rule.by == "measured" and rule.span.high == WORST:
+        remarks = (*remarks, NO_MODEL)
     return Judged(item.name, item.about, replies, candidates.shares, remarks)

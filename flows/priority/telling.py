@@ -16,6 +16,7 @@ from rich.padding import Padding
 from rich.table import Table
 
 from flows.priority.drivers import AXES
+from flows.priority.evidence import Evidence
 from flows.priority.loading import load_candidates
 from flows.priority.picture import draw
 from flows.priority.scoring import Judged, Reply, Span, judge
@@ -124,9 +125,7 @@ def _tell(console: Console, number: int, project: Judged) -> None:
             _line(console, word, "; ".join(_reason(item) for item in reasons))
     for item in project.replies.values():
         if item.evidence is not None:
-            graded = f" {item.span}" if item.by == "measured" else "[/] (not graded)[bold]"
-            told = f"[bold]{item.driver.name}{graded}[/]: {escape(item.evidence.says)}"
-            _line(console, "measured", f"{told} [dim]\\[{item.evidence.source}][/]")
+            _line(console, "measured", _measured(item, item.evidence))
         if item.contradiction:
             why = f" ({escape(item.answer.why)})" if item.answer.why else ""
             told = f"[bold]{item.driver.name}[/]: {item.contradiction}{why}; what is measured counts"
@@ -151,6 +150,12 @@ def _reason(item: Reply) -> str:
     why = f": {escape(item.answer.why)}" if item.answer.why and item.by == "a person" else ""
     by = " measured" if item.by == "measured" else ""
     return f"[bold]{item.driver.name} {item.span}[/]{by}{why}"
+
+
+def _measured(item: Reply, found: Evidence) -> str:
+    told = "not graded" if found.low is None else "cannot tell"
+    grade = f"[bold]{item.driver.name} {item.span}[/]" if item.by == "measured" else f"{item.driver.name} ({told})"
+    return f"{grade}: {escape(found.says)} [dim]\\[{found.source}][/]"
 
 
 def _unknown(project: Judged) -> list[str]:

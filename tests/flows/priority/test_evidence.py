@@ -134,6 +134,21 @@ def test_serving_is_graded_by_its_figures_and_told_by_its_verdicts(project: Path
     assert (found.value, found.source) == (0.75, "reports/serving.json")
 
 
+def test_a_rule_is_judged_by_training_after_a_leak_is_gone(project: Path) -> None:
+    patching.apply(project, {"planning.requirements": {"roc_auc": {"at_least": 0.8}}})
+    leaking = {"name": "rule_suffices", "value": 0.2, "low": 0.1, "high": 0.3, "says": "the rule on billed suffices"}
+    write_json(project / "signals/planning.json", [leaking])
+    assert evidence(Knowledge(project))["complicated_rules"].value == 0.2
+    write_json(project / "metrics/baselines.json", {"rule": auc(0.6)})
+    found = evidence(Knowledge(project))["complicated_rules"]
+    assert found.source == "metrics/baselines.json"
+    assert found.value == pytest.approx(-0.25)
+    assert found.low == pytest.approx(-0.275)
+    span = graded(found, BY_NAME["complicated_rules"].levels)
+    assert span is not None
+    assert span.low == span.high == 5
+
+
 def test_the_last_iteration_counts_and_the_worst_window(project: Path) -> None:
     def signal(name: str, value: float) -> dict[str, Any]:
         return {"name": name, "value": value, "low": value - 0.01, "high": value + 0.01, "says": "", "evidence": {}}
