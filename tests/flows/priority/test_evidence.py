@@ -15,7 +15,8 @@ from flows import patching
 from flows.priority.drivers import BY_NAME
 from flows.priority.evidence import MEASURES, evidence
 from flows.priority.knowledge import Knowledge
-from flows.priority.scoring import graded
+from flows.priority.schema import Candidates
+from flows.priority.scoring import NO_MODEL, graded, judge
 from flows.record import append
 from stages.data.labels.signals import annotators_disagree
 from stages.errors import ProjectError
@@ -147,6 +148,18 @@ def test_a_rule_is_judged_by_training_after_a_leak_is_gone(project: Path) -> Non
     span = graded(found, BY_NAME["complicated_rules"].levels)
     assert span is not None
     assert span.low == span.high == 5
+
+
+def test_a_rule_that_surely_suffices_puts_the_first_question(project: Path) -> None:
+    def remarks() -> tuple[str, ...]:
+        (one,) = judge(Candidates.model_validate({"projects": [{"name": "A", "project": "."}]}), project)
+        return one.remarks
+
+    patching.apply(project, {"planning.requirements": {"roc_auc": {"at_least": 0.8}}})
+    write_json(project / "metrics/baselines.json", {"rule": auc(0.81)})
+    assert NO_MODEL not in remarks()  # 0.79 … 0.83: not surely
+    write_json(project / "metrics/baselines.json", {"rule": auc(0.9)})
+    assert NO_MODEL in remarks()
 
 
 def test_the_last_iteration_counts_and_the_worst_window(project: Path) -> None:
