@@ -55,10 +55,9 @@ def read_answer(value: Any) -> Answer:
     ends = list(value) if isinstance(value, list | tuple) and len(value) == 2 else [value, value]
     if not all(isinstance(end, int | float) and not isinstance(end, bool) for end in ends):
         raise ValueError(f"is no answer; expected {EXPECTED}")
-    low, high = (float(end) for end in ends)
-    if not WORST <= low <= high <= BEST:
+    if not WORST <= ends[0] <= ends[1] <= BEST:
         raise ValueError(f"is not on the scale; expected {EXPECTED}")
-    return Answer(low, high, given=True, why=why)
+    return Answer(float(ends[0]), float(ends[1]), given=True, why=why)
 
 
 def _known(name: str, *, names: Iterable[str], what: str) -> str:
@@ -83,8 +82,9 @@ def _rising_or_falling(levels: list[float]) -> list[float]:
 
 
 Given = Annotated[Answer, BeforeValidator(read_answer)]
-Levels = Annotated[list[float], AfterValidator(_rising_or_falling)]
-Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Levels = Annotated[list[Finite], AfterValidator(_rising_or_falling)]
+Weight = Annotated[Finite, Field(ge=0)]
 ImpactKey = Annotated[str, _key((driver.name for driver in of_axis("impact")), "driver of impact")]
 FeasibilityKey = Annotated[str, _key((driver.name for driver in of_axis("feasibility")), "driver of feasibility")]
 WeightKey = Annotated[str, _key((*GROUPS, *BY_NAME), "group or driver")]

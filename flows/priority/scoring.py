@@ -101,7 +101,7 @@ def graded(found: Evidence | None, levels: Sequence[float] | None) -> Span | Non
     if math.isnan(found.low + found.high):
         return None
     low, high = sorted(grade(levels, end) for end in (found.low, found.high))
-    return Span(low, grade(levels, found.value), high)
+    return Span(low, min(max(grade(levels, found.value), low), high), high)
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ def prioritise(file: Path, *, as_json: bool = False, svg: Path | None = None) ->
     ProjectError
         If the picture cannot be written.
     """
-    projects = judge(load_candidates(file), file.resolve().parent)
+    projects = judge(load_candidates(file), file.parent)
     found = settling(projects)
     if svg is not None:
         _write(svg, draw(projects))

@@ -68,6 +68,10 @@ projects:
         ),
         ("projects:\n  - name: A\n    impact:\n      ethics: 3", "line 4: .*ethics: .*it belongs under feasibility"),
         ("projects:\n  - name: A\n    impact:\n      friction: 6", r"line 4: .*not on the scale.*from 1 to 5.*found 6"),
+        (
+            f"projects:\n  - name: A\n    impact:\n      friction: 1{'0' * 400}",
+            "line 4: .*friction: is not on the scale",
+        ),
         ("projects:\n  - name: A\n    impact:\n      friction: true", "line 4: .*friction: is no answer.*found True"),
         ("projects:\n  - name: A\n    impact:\n      friction: .nan", "line 4: .*friction: is not on the scale"),
         ("projects:\n  - name: A\n    impact:\n      friction: [4, 2]", "line 4: .*friction: is not on the scale"),
@@ -80,6 +84,7 @@ projects:
         ("weights: {value: 0}\nprojects:\n  - name: A", "the weights leave nothing of impact"),
         ("levels: {friction: [1, 2, 3, 4]}\nprojects:\n  - name: A", "line 1: levels.friction: unknown measured"),
         ("levels: {data_amount: [1, 2, 2, 4]}\nprojects:\n  - name: A", "four figures that rise"),
+        ("levels: {data_amount: [.nan, 2, 3, 4]}\nprojects:\n  - name: A", "line 1: levels.data_amount.*finite number"),
         ("levels: {data_amount: [4, 3, 2, 1]}\nprojects:\n  - name: A", "the levels of data_amount must rise"),
     ],
 )

@@ -167,6 +167,7 @@ LEVELS = BY_NAME["data_amount"].levels
         ((1.5, 0.9, 3.0), Answer(), Span(3, 4, 5), "measured", False),
         ((1.5, 0.9, 3.0), Answer(4, 4, given=True), Span(3, 4, 5), "measured", False),
         ((1.5, 0.9, 3.0), Answer(1, 2, given=True), Span(3, 4, 5), "measured", True),
+        ((1.0, 1.5, 3.0), Answer(), Span(3, 4, 4), "measured", False),  # a bootstrap's ends may miss the estimate
         ((1.5, 0.5, 99.0), Answer(2, 2, given=True), Span(2, 2, 2), "a person", False),
         ((1.5, 0.5, 99.0), Answer(), Span(1, 3, 5), "nobody", False),
         ((1.5, None, None), Answer(2, 4, given=True), Span(2, 3, 4), "a person", False),
