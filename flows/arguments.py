@@ -7,9 +7,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from flows.priority.drivers import drivers_help
+
 EPILOG = """exit codes: 0 done (released, stopped honestly, or nothing to do), 1 crashed, 2 a mistake in the input,
 3 not released although --require-release was given, 130 interrupted (run again to resume)."""
 
+RANKS = "FILE is YAML; each answer is from 1 (against) to 5 (for), or unknown. Its keys:"
 
 if TYPE_CHECKING:
     Group = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -110,6 +113,13 @@ def _planning(commands: Commands) -> None:
     init.add_argument("--key", metavar="COLUMN", help="names each row; labels are asked for and joined by it")
     init.add_argument("--drop", metavar="COLUMN", action="append", default=[], help="never a feature; repeatable")
     init.add_argument("--group", metavar="COLUMN", help="column whose values a split must not tear apart")
+    ranks = f"{RANKS}\n\n{drivers_help()}"
+    prioritise = _added(commands.commands, "prioritise", "Rank candidate projects by impact and feasibility", ranks)
+    prioritise.formatter_class = argparse.RawDescriptionHelpFormatter
+    prioritise.add_argument("file", type=Path, nargs="?", metavar="FILE", help="the candidates, as YAML")
+    prioritise.add_argument("--template", action="store_true", help="print a file to fill in, everything unknown")
+    prioritise.add_argument("--json", action="store_true", help="as JSON")
+    prioritise.add_argument("--svg", type=Path, metavar="OUT", help="also draw the two-by-two picture")
     plan = commands.add("plan", "Write or edit the charter, question by question")
     plan.add_argument("--from", dest="source", type=Path, metavar="FILE", help="take the answers from a YAML file")
     plan.add_argument("--show", action="store_true", help="print the charter and what is still open")

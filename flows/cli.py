@@ -13,7 +13,7 @@ from typing import Any
 from rich.console import Console
 
 from flows.arguments import parser
-from stages.errors import LoopwrightError, ParamsError, ProjectError
+from stages.errors import LoopwrightError, ParamsError, PriorityError, ProjectError
 
 OK, CRASHED, MISTAKE, NOT_RELEASED, INTERRUPTED = 0, 1, 2, 3, 130
 ERROR_LOG = ".loopwright/last-error.log"
@@ -119,6 +119,19 @@ def _map(args: argparse.Namespace, project: Path) -> int:
     return OK
 
 
+def _prioritise(args: argparse.Namespace, project: Path) -> int:
+    from flows.priority.telling import prioritise
+    from flows.priority.template import template
+
+    if args.template:
+        print(template(), end="")
+        return OK
+    if args.file is None:
+        raise PriorityError("no file is named", expected="FILE", todo="loopwright prioritise --template prints one")
+    prioritise(args.file, as_json=args.json, svg=args.svg)
+    return OK
+
+
 def _expectations(args: argparse.Namespace, project: Path) -> int:
     from flows.expectations import suggest
 
@@ -145,6 +158,7 @@ COMMANDS = {
     "restore": _restore,
     "back": _back,
     "init": _init,
+    "prioritise": _prioritise,
     "plan": _plan,
     "expectations": _expectations,
     "label": _label,
