@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 import traceback
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
-from stages.errors import LoopwrightError, ParamsError, ProjectError
+from flows import cli_people as people
+from flows.exits import CRASHED, INTERRUPTED, OK, exit_code
+from stages.errors import LoopwrightError, ProjectError
 
-OK, CRASHED, MISTAKE, NOT_RELEASED, INTERRUPTED = 0, 1, 2, 3, 130
 ERROR_LOG = ".loopwright/last-error.log"
 
 EPILOG = """exit codes: 0 done (released, stopped honestly, or nothing to do), 1 crashed, 2 a mistake in the input,
@@ -59,15 +58,11 @@ def parser() -> argparse.ArgumentParser:
     map_.add_argument("--svg", type=Path, metavar="FILE", help="write an SVG picture instead of text")
     map_.add_argument("--run", metavar="ID", help="only this run (default: the last)")
 
+    people.add_commands(add, _run_options)
+
     restore = add("restore", "Bring back data, params and model of an iteration")
     restore.add_argument("iteration", type=int)
     restore.add_argument("--force", action="store_true", help="even when params.yaml holds edits that no iteration has")
-
-    back = add("back", "Send the loop back to a stage, for a reason of yours, and run on from there")
-    back.add_argument("stage", choices=["planning", "data", "training", "deployment"])
-    back.add_argument("--because", required=True, metavar="TEXT", help="the reason; it goes into the record")
-    back.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a change of params; repeatable")
-    _run_options(back)
 
     expectations = commands.add_parser("expectations", help="Look after the expectations", epilog=EPILOG)
     looked_after = expectations.add_subparsers(dest="action", metavar="action", required=True)
@@ -139,15 +134,7 @@ def _run(args: argparse.Namespace, project: Path) -> int:
     from flows.running import run
 
     ended = run(project, quiet=args.quiet, allow_dirty=args.allow_dirty, again=args.again)
-    return NOT_RELEASED if args.require_release and ended.move["to"] != "released" else OK
-
-
-def _back(args: argparse.Namespace, project: Path) -> int:
-    from flows.running import back
-
-    patch = dict(_assignment(text) for text in args.set)
-    ended = back(project, args.stage, args.because, patch, quiet=args.quiet, allow_dirty=args.allow_dirty)
-    return NOT_RELEASED if args.require_release and ended.move["to"] != "released" else OK
+    return exit_code(ended, require_release=args.require_release)
 
 
 def _restore(args: argparse.Namespace, project: Path) -> int:
@@ -218,33 +205,11 @@ COMMANDS = {
     "why": _why,
     "map": _map,
     "restore": _restore,
-    "back": _back,
+    **people.COMMANDS,
     "init": _init,
     "expectations": _expectations,
     "label": _label,
 }
-
-
-def _assignment(text: str) -> tuple[str, Any]:
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
-    from stages.params import refuse_bare_dates
-
-    key, equals, value = text.partition("=")
-    if not equals or not key.strip():
-        raise ParamsError(f"{text!r} is no assignment", where="--set", expected="key=value", todo="e.g. --set seed=7")
-    try:
-        loaded = YAML(typ="safe").load(value)
-        refuse_bare_dates(loaded, key.strip())
-        json.dumps(loaded, allow_nan=False)
-        return key.strip(), loaded
-    except (YAMLError, TypeError, ValueError):
-        raise ParamsError(
-            f"{value!r} is no value for params",
-            where=f"--set {key}",
-            expected="a number, text, list or mapping in YAML",
-        ) from None
 
 
 def _crashed(project: Path, error: Exception) -> int:

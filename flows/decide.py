@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from flows.asking import Asks, asks
 from flows.patching import changes_anything
 from flows.situation import Patch, Situation
 from flows.transitions import ANY, BOUNDS, BY_NAME, RELEASED, STAGES, STOP, TABLE, WAITING, Transition
@@ -19,8 +20,9 @@ EXHAUSTED = "nothing_left"
 class Move(BaseModel):
     """Where the loop goes, by which row, why, and what changes on the way.
 
-    ``proposal`` is the patch a person may apply when the row asks one and nobody is there. ``considered`` keeps every
-    other row that fired and why it was not taken: evidence, not decoration.
+    ``proposal`` is the patch a person may apply when the row asks one and nobody is there; ``asks`` the question when
+    the loop waits for one. ``considered`` keeps every other row that fired and why it was not taken: evidence, not
+    decoration.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -31,6 +33,7 @@ class Move(BaseModel):
     patch: dict[str, Any] = Field(default_factory=dict)
     proposal: dict[str, Any] = Field(default_factory=dict)
     considered: list[dict[str, str]] = Field(default_factory=list)
+    asks: Asks | None = None
 
     @property
     def ends(self) -> bool:
@@ -147,6 +150,10 @@ def _try(row: Transition, situation: Situation, taken: int) -> tuple[Move | None
     if row.asks and situation.params.planning.unattended == "stop":
         text = _with_missing(reason + "; planning decides, and nobody is there", situation)
         return Move(to=STOP, row=row.name, reason=text, proposal=patch), ""
+    if row.asks and situation.params.planning.unattended == "ask":
+        text = _with_missing(reason + "; planning decides, and a person is asked", situation)
+        patch = patch if patch and changes_anything(situation.values, patch) else {}
+        return Move(to=WAITING, row=row.name, reason=text, proposal=patch, asks=asks(row, situation, patch)), ""
     if not patch or not changes_anything(situation.values, patch):
         return None, "nothing left to change"
     if taken >= situation.params.planning.budgets.per_row:

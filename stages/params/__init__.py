@@ -1,5 +1,6 @@
 """The schema of ``params.yaml``: every key, its type, its default and its meaning. Docs are generated from here."""
 
+from stages.params.approvals import Approvals
 from stages.params.base import PARAMS_FILE, WEIGHT, Count, Section, Share
 from stages.params.checks import Checks
 from stages.params.data import (
@@ -26,6 +27,7 @@ from stages.params.training import Bootstrap, Candidate, Diagnosis, LearningCurv
 __all__ = [
     "PARAMS_FILE",
     "WEIGHT",
+    "Approvals",
     "BehaviourTest",
     "Bootstrap",
     "Budgets",
