@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from flows.exits import exit_code
+from flows.exits import OK, exit_code
 from stages.errors import ParamsError
 
 Parser = argparse.ArgumentParser
@@ -33,6 +33,10 @@ def add_commands(add: Callable[..., Parser], run_options: Callable[[Parser], Non
         command.add_argument("--because", default="", required=command is reject, metavar="TEXT", help=reason)
         command.add_argument("--by", metavar="NAME", help="who decides (default: Git's user.name)")
         run_options(command)
+
+    up = add("up", "Start Prefect's server, a worker and the deployments of prefect.yaml")
+    up.add_argument("--port", type=int, default=4200, metavar="N", help="of the server, if free (default: 4200)")
+    add("down", "End what up started")
 
 
 def _back(args: argparse.Namespace, project: Path) -> int:
@@ -85,4 +89,18 @@ def _assignment(text: str) -> tuple[str, Any]:
         ) from None
 
 
-COMMANDS = {"back": _back, "approve": _decide, "choose": _decide, "reject": _decide}
+def _up(args: argparse.Namespace, project: Path) -> int:
+    from flows.service import up
+
+    up(project, port=args.port)
+    return OK
+
+
+def _down(args: argparse.Namespace, project: Path) -> int:
+    from flows.service import down
+
+    down(project)
+    return OK
+
+
+COMMANDS = {"back": _back, "approve": _decide, "choose": _decide, "reject": _decide, "up": _up, "down": _down}

@@ -14,7 +14,9 @@ from flows.lock import Running
 from flows.record import Iteration, read_record
 from flows.requests import check_patch
 from flows.running import run
+from flows.service import url_of
 from flows.show import Show
+from flows.suspended import suspended
 from stages.errors import ParamsError, ProjectError
 from stages.params import load_params
 
@@ -65,6 +67,10 @@ def decide_and_go_on(
     answers.give(project, asked, answer)
     show = Show(quiet=quiet)
     show.note(answers.describe(answer))
+    waits, url = suspended(project), url_of(project)
+    if waits is not None and waits.waits_for(asked) and url is not None:
+        show.note(f"Prefect's run goes on: {url.removesuffix('/api')}/runs/flow-run/{waits.flow_run}")
+        return None
     return _run_on(project, show, quiet=quiet, allow_dirty=allow_dirty)
 
 

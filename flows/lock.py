@@ -54,18 +54,22 @@ def project_lock(project: Path) -> Iterator[None]:
 
 def owner(project: Path) -> int | None:
     """Return the pid of the run that holds the lock now, None when there is none."""
-    path = project / LOCK_FILE
+    return int(_read_owner(project).get("pid", 0)) or None if held(project / LOCK_FILE) else None
+
+
+def held(path: Path) -> bool:
+    """Tell whether a process holds a lock file now."""
     if not path.exists():
-        return None
+        return False
     lock = FileLock(path)
     try:
         lock.acquire(timeout=0)
     except PermissionError:
-        return None  # nobody runs where we may not write
+        return False  # nobody runs where we may not write
     except Timeout:
-        return int(_read_owner(project).get("pid", 0)) or None
+        return True
     lock.release()
-    return None
+    return False
 
 
 def _read_owner(project: Path) -> dict[str, Any]:
