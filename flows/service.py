@@ -24,7 +24,7 @@ from stages.errors import ProjectError
 LOCK_FILE, STATE_FILE = f"{STATE}/up.lock", f"{STATE}/up.json"
 LOG, WORKER_LOG = f"{STATE}/up.log", f"{STATE}/prefect-worker.log"
 PREFECT_FILE = "prefect.yaml"
-UP_WITHIN, DOWN_WITHIN = 180.0, 40.0
+UP_WITHIN, DOWN_WITHIN = 300.0, 60.0
 PORT = 4200  # Prefect's own
 
 

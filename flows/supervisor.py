@@ -19,7 +19,7 @@ import psutil
 from filelock import FileLock, Timeout
 
 from flows.server import PrefectServer
-from flows.service import LOCK_FILE, STATE_FILE, WORKER_LOG, name_of
+from flows.service import LOCK_FILE, STATE_FILE, UP_WITHIN, WORKER_LOG, name_of
 from stages.errors import LoopwrightError, ProjectError
 from stages.files import write_json
 
@@ -62,7 +62,7 @@ def _supervise(project: Path, port: int, state: dict[str, Any]) -> None:
         server = PrefectServer(project, port=port, shared=False)
         stack.callback(server.close)
         server.start()
-        server.wait_ready(lambda text: None)
+        server.wait_ready(lambda text: None, timeout=UP_WITHIN)
         from prefect.exceptions import PrefectException
 
         from flows.suspending import resume_due

@@ -73,7 +73,8 @@ def description(asked: Iteration, wrong: str = "") -> str:
     ]
     until = f"It waits until {answers.deadline(asked):%Y-%m-%d %H:%M} UTC."
     head = [f"**That could not be taken:** {wrong}"] if wrong else []
-    return "\n\n".join([*head, f"**Iteration {asked.iteration}**: {asked.move['reason']}", "\n".join(options), until])
+    reason = f"**Iteration {asked.iteration}**: {asked.move['reason']}"
+    return "\n\n".join([*head, "\n".join(options), until, reason])
 
 
 def read_form(project: Path, asked: Iteration, said: dict[str, Any]) -> answers.Answer:

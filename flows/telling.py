@@ -17,6 +17,7 @@ from flows.patching import params_hash
 from flows.record import Iteration
 from flows.requests import pending
 from flows.running import find
+from flows.service import url_of
 from flows.show import history_table, print_signals
 from flows.transitions import BY_NAME, STAGES, WAITING
 from flows.waiting import as_json as question_as_json
@@ -42,11 +43,14 @@ def tell_status(project: Path, *, as_json: bool = False) -> None:
         "released": release,
         "question": question_as_json(last),
         "requests": [request.model_dump() for request in pending(project)],
+        "up": url_of(project),
     }
     if as_json:
         print(json.dumps(state, indent=2, default=str))
         return
     console = Console(highlight=False)
+    if state["up"]:
+        console.print(f"up: {str(state['up']).removesuffix('/api')}")
     if pid:
         console.print(f"a run is going on (pid {pid})")
     for request in pending(project):
