@@ -1,4 +1,4 @@
-"""Write the docs that come from code: docs/transitions.md from the table, docs/params.md from the schema.
+"""Write the docs that come from code: transitions.md from a table, params.md from a schema, prioritise.md from drivers.
 
 Run ``python docs/generate.py``; a test fails when what is committed differs.
 """
@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
+from flows.priority.drivers import AXES, GROUPS, Driver, of_axis, rising
 from flows.transitions import TABLE
 from stages.files import write_text
 from stages.metric_names import OFFLINE, SERVING
@@ -18,6 +19,7 @@ from stages.params import Params
 
 DOCS = Path(__file__).parent
 NOTE = "<!-- made by docs/generate.py; edit {source} instead -->\n\n"
+DRIVERS_MARK = "<!-- from here on made by docs/generate.py; edit flows/priority/drivers.py instead -->\n\n"
 
 
 def transitions() -> str:
@@ -52,6 +54,28 @@ def params() -> str:
         lines.append(f"- {task}: {names}")
     lines.append(f"- of serving, for both: {', '.join(f'`{name}`' for name in SERVING)}")
     return "\n".join(lines) + "\n"
+
+
+def prioritise() -> str:
+    """Return docs/prioritise.md as it is written by hand down to a mark, and the drivers below it."""
+    written, mark, _ = (DOCS / "prioritise.md").read_text(encoding="utf-8").partition(DRIVERS_MARK)
+    lines = [written + mark]
+    for axis in AXES:
+        lines.append(f"## Drivers of {axis}\n")
+        lines += ["| driver | question | 1 | 5 | measured by: what is a 5, 4, 3 and 2 |", "|---|---|---|---|---|"]
+        for group in dict.fromkeys(driver.group for driver in of_axis(axis)):
+            lines.append(f"| **{group}** | *{GROUPS[group]}* | | | |")
+            lines += [_driver(driver) for driver in of_axis(axis) if driver.group == group]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _driver(driver: Driver) -> str:
+    levels = driver.levels or ()
+    cuts = ", ".join(f"{level:g}" for level in levels)
+    graded = f": {'up to' if rising(levels) else 'from'} {cuts} {driver.unit}" if levels else ""
+    worst = driver.worst + " (veto)" * bool(driver.veto)
+    return f"| `{driver.name}` | {driver.ask} | {worst} | {driver.best} | {driver.measured}{graded} |"
 
 
 def _rows(model: type[BaseModel], prefix: str) -> list[str]:
@@ -103,7 +127,7 @@ def _first_line(model: type[BaseModel]) -> str:
     return (model.__doc__ or "").strip().splitlines()[0]
 
 
-PAGES = {"transitions.md": transitions, "params.md": params}
+PAGES = {"transitions.md": transitions, "params.md": params, "prioritise.md": prioritise}
 
 if __name__ == "__main__":
     for page, build in PAGES.items():

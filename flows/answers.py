@@ -22,6 +22,7 @@ from flows.entry import ANSWER, goes_back
 from flows.lock import STATE
 from flows.patching import changes_anything
 from flows.record import Iteration, read_record
+from flows.revisions import Revision
 from flows.transitions import STOP, WAITING
 from flows.words import patch_line
 from stages.errors import ProjectError
@@ -71,6 +72,11 @@ def asks_of(asked: Iteration) -> Asks:
     return Asks.model_validate(asked.move["asks"])
 
 
+def options_of(asked: Iteration) -> list[Revision]:
+    """Return what may be chosen from, numbered from 1 in the order of the list."""
+    return [Revision.model_validate(option) for option in asked.move["options"]]
+
+
 def deadline(asked: Iteration) -> dt.datetime:
     """Return the moment until which the question can be answered."""
     return dt.datetime.fromisoformat(asked.ended) + dt.timedelta(minutes=asks_of(asked).wait_minutes)
@@ -109,7 +115,7 @@ def answer_or_rule(project: Path, asked: Iteration) -> Answer | None:
     """Return what the question was answered with; when its time is over, by the charter's rule. None: it waits."""
     if given(project, asked) is None and now() > deadline(asked):
         nobody = f"nobody answered until {deadline(asked):%Y-%m-%d %H:%M} UTC"
-        patch = asks_of(asked).options[0].patch if asks_of(asked).then == "relax" and asks_of(asked).options else {}
+        patch = asked.move["proposal"] if asks_of(asked).then == "relax" else {}
         at = now().isoformat(timespec="seconds")
         rule = Answer(verdict="timed_out", patch=patch, because=nobody, by=CHARTER, at=at, via="the clock")
         with suppress(TooLate):  # an answer that came at the last moment counts
@@ -122,7 +128,7 @@ def settled(
 ) -> Move:
     """Return the move that an answer makes: pure, and total like `flows.decide.decide`.
 
-    The first option of a question that nobody answered is bounded like any way back of the loop's own.
+    What is taken when nobody answered is bounded like any way back of the loop's own.
     """
     row, reason = str(asked.move["row"]), describe(answer)
     taken = sum(
@@ -157,7 +163,7 @@ def describe(answer: Answer) -> str:
     'Ann rejected it on 2026-01-01 00:00 UTC: too dear'
     """
     if answer.verdict == "timed_out":
-        then = f"the charter says to take the first option, {patch_line(answer.patch)}" if answer.patch else "it stops"
+        then = f"the charter says to take what is proposed, {patch_line(answer.patch)}" if answer.patch else "it stops"
         return f"{answer.because}: {then}"
     at = dt.datetime.fromisoformat(answer.at).astimezone(dt.UTC)
     what = "it" if answer.verdict != "chosen" else patch_line(answer.patch)

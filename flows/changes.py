@@ -60,14 +60,21 @@ def collect_if_enough(situation: Situation) -> Patch:
 def collect_unless_flat(situation: Situation) -> Patch:
     """Collect more where the curve falls, or cannot tell and its estimate falls, or the model overfits.
 
-    On few rows it mostly cannot tell. Nothing else is left, so it is refused only when surely more rows are needed than
-    the budget holds.
+    On few rows it mostly cannot tell. An underfit model must reach the requirement by its curve, too. Nothing else is
+    left, so it is refused only when surely more rows are needed than the budget holds.
     """
     curve = situation.signals.get("curve_falling")
     if curve is None or curve.fires is False:
         return {}
-    seems = not situation.fires("underfitting") and curve.value is not None and curve.value > (curve.threshold or 0.0)
+    reaches = (curve.evidence.get("rows_needed") or {}).get("value") is not None or not situation.fires("underfitting")
+    seems = reaches and curve.value is not None and curve.value > (curve.threshold or 0.0)
     return collect_more(situation, end="low") if curve.fires or situation.fires("overfitting") or seems else {}
+
+
+def rows_to_tell(situation: Situation) -> Patch:
+    """Collect more where the validation interval holds what the pilot shows; an untried candidate costs less."""
+    unsure = situation.signals["pilot_fails"].evidence.get("validation_unsure")
+    return collect_more(situation) if unsure and not _untried(situation) else {}
 
 
 def include_pilot(situation: Situation) -> Patch:
@@ -259,13 +266,13 @@ def relax_missed(situation: Situation) -> Patch:
         reached = item.get("value")
         if reached is not None and item["metric"] in situation.params.planning.requirements:
             key = f"planning.requirements.{item['metric']}.{item['side']}"
-            patch[key] = _easier(reached, item["side"])
+            patch[key] = easier(reached, item["side"])
     return patch
 
 
 def choose_by_outcome(situation: Situation) -> Patch:
     """Let the outcome itself choose among the candidates."""
-    return {"planning.combine.by": "outcome"} if situation.params.planning.outcome else {}
+    return {"planning.combine.by": "outcome"} if situation.params.planning.measured_outcome else {}
 
 
 def accept_outcome(situation: Situation) -> Patch:
@@ -274,11 +281,12 @@ def accept_outcome(situation: Situation) -> Patch:
     return (
         {}
         if reached is None or not situation.params.planning.outcome
-        else {"planning.outcome.at_least": _easier(reached, "at_least")}
+        else {"planning.outcome.at_least": easier(reached, "at_least")}
     )
 
 
-def _easier(value: float, side: str) -> float:
+def easier(value: float, side: str) -> float:
+    """Return a value in three digits, rounded to the side on which a bound is met more easily."""
     digits = 2 - math.floor(math.log10(abs(value))) if value else 0
     scale = 10.0**digits
     return round((math.floor if side == "at_least" else math.ceil)(value * scale) / scale, max(digits, 0))

@@ -6,19 +6,16 @@ import argparse
 import os
 import sys
 import traceback
-from importlib.metadata import version
 from pathlib import Path
 
 from rich.console import Console
 
 from flows import cli_people as people
+from flows.arguments import parser
 from flows.exits import CRASHED, INTERRUPTED, OK, exit_code
-from stages.errors import LoopwrightError, ProjectError
+from stages.errors import LoopwrightError, PriorityError, ProjectError
 
 ERROR_LOG = ".loopwright/last-error.log"
-
-EPILOG = """exit codes: 0 done (released, stopped honestly, or nothing to do), 1 crashed, 2 a mistake in the input,
-3 not released although --require-release was given, 130 interrupted (run again to resume)."""
 
 # Telemetry of every dependency is off; Prefect's console lines would break into ours, its UI keeps them all.
 QUIET = {
@@ -28,84 +25,6 @@ QUIET = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
 }
-
-
-def parser() -> argparse.ArgumentParser:
-    """Return the parser of every command."""
-    top = argparse.ArgumentParser(
-        prog="loopwright", description="The machine-learning lifecycle as a running loop.", epilog=EPILOG
-    )
-    top.add_argument("--version", action="version", version=f"loopwright {version('loopwright')}")
-    commands = top.add_subparsers(dest="command", metavar="command", required=True)
-
-    def add(name: str, summary: str, details: str = "") -> argparse.ArgumentParser:
-        command = commands.add_parser(name, help=summary, description=f"{summary}. {details}".strip(), epilog=EPILOG)
-        command.add_argument(
-            "-C", "--project", type=Path, default=Path(), metavar="DIR", help="the project (default: .)"
-        )
-        return command
-
-    run = add("run", "Go round the loop until a release or an honest stop", "Resumes a run that was interrupted.")
-    _run_options(run)
-    run.add_argument("--again", action="store_true", help="go round even when nothing changed since the last run")
-
-    add("status", "Tell where the loop stands").add_argument("--json", action="store_true", help="as JSON")
-    history = add("history", "List the iterations")
-    history.add_argument("--json", action="store_true", help="as JSON: a list of objects, one an iteration")
-    history.add_argument("--run", metavar="ID", help="only the iterations of this run")
-    add("why", "Show the evidence behind an iteration's move").add_argument("iteration", type=int)
-    map_ = add("map", "Draw the loop with the path taken")
-    map_.add_argument("--svg", type=Path, metavar="FILE", help="write an SVG picture instead of text")
-    map_.add_argument("--run", metavar="ID", help="only this run (default: the last)")
-
-    people.add_commands(add, _run_options)
-
-    restore = add("restore", "Bring back data, params and model of an iteration")
-    restore.add_argument("iteration", type=int)
-    restore.add_argument("--force", action="store_true", help="even when params.yaml holds edits that no iteration has")
-
-    expectations = commands.add_parser("expectations", help="Look after the expectations", epilog=EPILOG)
-    looked_after = expectations.add_subparsers(dest="action", metavar="action", required=True)
-    suggest = looked_after.add_parser(
-        "suggest",
-        help="Propose a suite from the present window, and show what would change",
-        description="Profile the present window into a suite: types, ranges, categories, missing cells, keys, rows. "
-        "Expectations that a person wrote or edited always stay.",
-        epilog=EPILOG,
-    )
-    suggest.add_argument("-C", "--project", type=Path, default=Path(), metavar="DIR", help="the project (default: .)")
-    suggest.add_argument("--write", action="store_true", help="write the suite and the profile beside it")
-
-    label = commands.add_parser("label", help="Labels by people: export what is asked, import answers", epilog=EPILOG)
-    both = label.add_subparsers(dest="what", metavar="export|import", required=True)
-    out = both.add_parser("export", help="write the rows that wait for a label", epilog=EPILOG)
-    out.add_argument("--format", choices=["csv", "labelstudio"], default="csv", help="default: csv")
-    out.add_argument("--out", type=Path, metavar="FILE", help="default: print")
-    out.add_argument("-n", type=int, metavar="N", help="at most so many, the most suspect first")
-    into = both.add_parser("import", help="take answers in: CSV, or Label Studio's JSON export", epilog=EPILOG)
-    into.add_argument("file", type=Path, metavar="FILE")
-    into.add_argument(
-        "--by", metavar="NAME", help="who labelled, where the file does not say (default: Git's user.name)"
-    )
-    for command in (out, into):
-        command.add_argument("-C", "--project", type=Path, default=Path(), metavar="DIR", help="default: .")
-
-    init = commands.add_parser("init", help="Make a project around a table of your own", epilog=EPILOG)
-    init.add_argument("dir", type=Path, metavar="DIR", help="folder to make")
-    init.add_argument("--data", type=Path, required=True, metavar="PATH", help="CSV or Parquet file, or a folder")
-    init.add_argument("--target", required=True, metavar="COLUMN", help="the column to predict")
-    init.add_argument("--task", choices=["classification", "regression"], help="default: told from the target")
-    init.add_argument("--time", metavar="COLUMN", help="column that orders the rows; splits follow it")
-    init.add_argument("--key", metavar="COLUMN", help="names each row; labels are asked for and joined by it")
-    init.add_argument("--drop", metavar="COLUMN", action="append", default=[], help="never a feature; repeatable")
-    init.add_argument("--group", metavar="COLUMN", help="column whose values a split must not tear apart")
-    return top
-
-
-def _run_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--allow-dirty", action="store_true", help="run with uncommitted changes to tracked files")
-    command.add_argument("--require-release", action="store_true", help="exit 3 when the run ends without a release")
-    command.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors and the end")
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -153,6 +72,16 @@ def _init(args: argparse.Namespace, project: Path) -> int:
     return OK
 
 
+def _plan(args: argparse.Namespace, project: Path) -> int:
+    from flows.plan import plan, show
+
+    if args.show:
+        show(project)
+    else:
+        plan(project, source=args.source)
+    return OK
+
+
 def _status(args: argparse.Namespace, project: Path) -> int:
     from flows.telling import tell_status
 
@@ -178,6 +107,19 @@ def _map(args: argparse.Namespace, project: Path) -> int:
     from flows.telling import tell_map
 
     tell_map(project, run=args.run, svg=args.svg)
+    return OK
+
+
+def _prioritise(args: argparse.Namespace, project: Path) -> int:
+    from flows.priority.telling import prioritise
+    from flows.priority.template import template
+
+    if args.template:
+        print(template(), end="")
+        return OK
+    if args.file is None:
+        raise PriorityError("no file is named", expected="FILE", todo="loopwright prioritise --template prints one")
+    prioritise(args.file, as_json=args.json, svg=args.svg)
     return OK
 
 
@@ -207,6 +149,8 @@ COMMANDS = {
     "restore": _restore,
     **people.COMMANDS,
     "init": _init,
+    "prioritise": _prioritise,
+    "plan": _plan,
     "expectations": _expectations,
     "label": _label,
 }

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from flows.asking import Asks, asks
 from flows.patching import changes_anything
+from flows.revisions import Revision, revisions
 from flows.situation import Patch, Situation
 from flows.transitions import ANY, BOUNDS, BY_NAME, RELEASED, STAGES, STOP, TABLE, WAITING, Transition
 from stages.signals import Signal
@@ -20,9 +21,9 @@ EXHAUSTED = "nothing_left"
 class Move(BaseModel):
     """Where the loop goes, by which row, why, and what changes on the way.
 
-    ``proposal`` is the patch a person may apply when the row asks one and nobody is there; ``asks`` the question when
-    the loop waits for one. ``considered`` keeps every other row that fired and why it was not taken: evidence, not
-    decoration.
+    ``options`` are what a person may choose from when the row asks one, ``proposal`` is the patch of the row itself,
+    and ``asks`` the question when the loop waits for a person. ``considered`` keeps every other row that fired and why
+    it was not taken: evidence, not decoration.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -32,6 +33,7 @@ class Move(BaseModel):
     reason: str
     patch: dict[str, Any] = Field(default_factory=dict)
     proposal: dict[str, Any] = Field(default_factory=dict)
+    options: list[Revision] = Field(default_factory=list)
     considered: list[dict[str, str]] = Field(default_factory=list)
     asks: Asks | None = None
 
@@ -104,6 +106,11 @@ def bound_signals(situation: Situation) -> dict[str, Signal]:
     budgets, progress = situation.params.planning.budgets, situation.params.planning.progress
     loops, minutes = len(situation.history), situation.minutes
     share = max(loops / budgets.loops, minutes / budgets.minutes)
+    says = f"{loops} of {budgets.loops} loops and {minutes:.1f} of {budgets.minutes:g} minutes are spent"
+    # What data cost is held against the budget where they are collected; minutes add to it.
+    if budgets.money is not None and situation.params.planning.prices.training_minute:
+        share = max(share, situation.money / budgets.money)
+        says += f", and {situation.money:.4g} of {budgets.money:g} of money"
     spent = Signal(
         name="budget_spent",
         value=share,
@@ -112,8 +119,8 @@ def bound_signals(situation: Situation) -> dict[str, Signal]:
         threshold=1.0,
         direction="above",
         fires=share >= 1.0,
-        says=f"{loops} of {budgets.loops} loops and {minutes:.1f} of {budgets.minutes:g} minutes are spent",
-        evidence={"loops": loops},
+        says=says,
+        evidence={"loops": loops, "money": situation.money},
     )
     judged = [past.distance for past in situation.history if past.distance is not None]
     if situation.distance is not None:
@@ -149,11 +156,12 @@ def _try(row: Transition, situation: Situation, taken: int) -> tuple[Move | None
     patch = row.change(situation)
     if row.asks and situation.params.planning.unattended == "stop":
         text = _with_missing(reason + "; planning decides, and nobody is there", situation)
-        return Move(to=STOP, row=row.name, reason=text, proposal=patch), ""
+        options = revisions(row, situation)
+        return Move(to=STOP, row=row.name, reason=text, proposal=patch, options=options), ""
     if row.asks and situation.params.planning.unattended == "ask":
         text = _with_missing(reason + "; planning decides, and a person is asked", situation)
-        patch = patch if patch and changes_anything(situation.values, patch) else {}
-        return Move(to=WAITING, row=row.name, reason=text, proposal=patch, asks=asks(row, situation, patch)), ""
+        asked = {"proposal": patch, "options": revisions(row, situation), "asks": asks(row, situation)}
+        return Move(to=WAITING, row=row.name, reason=text, **asked), ""
     if not patch or not changes_anything(situation.values, patch):
         return None, "nothing left to change"
     if taken >= situation.params.planning.budgets.per_row:

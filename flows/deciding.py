@@ -120,13 +120,14 @@ def made(
     if allowed and who not in allowed:
         expected = f"one of {', '.join(allowed)} (planning.approvals.by)"
         raise ParamsError(f"{who} may not decide this", where="the answer", expected=expected, todo="--by NAME")
+    options = answers.options_of(asked)
+    if option is not None and not 1 <= option <= len(options):
+        raise ParamsError(f"there is no option {option}", where="the answer", expected=f"1 to {len(options)}")
+    taken = options[option - 1] if option is not None else None
+    reject = reject or (taken is not None and taken.kind == "stop")
     if reject and not because.strip():
         raise ParamsError("the reason is empty", where="--because", expected="a sentence for the record")
-    options = answers.asks_of(asked).options
-    if option is not None and not 1 <= option <= len(options):
-        expected = f"1 to {len(options)}" if options else "changes of your own: loopwright choose --set KEY=VALUE"
-        raise ParamsError(f"there is no option {option}", where="the answer", expected=expected)
-    chosen = {} if reject else options[option - 1].patch if option is not None else dict(patch or {})
+    chosen = {} if reject else taken.patch if taken is not None else dict(patch or {})
     if not reject:
         check_patch(project, chosen, where="the answer")
     verdict = "rejected" if reject else "approved" if option == 1 else "chosen"

@@ -145,8 +145,10 @@ def situation(
     """Put together what `decide` looks at."""
     values = read_params(project)
     spent = sum(item.seconds for item in record if item.run == run) + seconds
-    by_name = {signal.name: signal for signal in signals}
-    return Situation(stage, by_name, check_params(values), values, past_of(record, run), spent / 60)
+    by_name, params = {signal.name: signal for signal in signals}, check_params(values)
+    data = [item.money for item in record if item.run == run and item.money is not None]
+    money = (data[-1] if data else 0.0) + spent / 60 * params.planning.prices.training_minute
+    return Situation(stage, by_name, params, values, past_of(record, run), spent / 60, money)
 
 
 def _distance(item: Iteration) -> float | None:

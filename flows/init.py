@@ -85,6 +85,10 @@ def init(
     values = found["params"]
     # With every default written out: DVC wants the keys that dvc.yaml names, and people see what they may turn.
     values = check_params(values).model_dump(mode="json", by_alias=True, exclude_none=True)
+    values["planning"]["requirements"] = {
+        name: {key: value for key, value in bound.items() if value not in ("", True)}
+        for name, bound in values["planning"]["requirements"].items()
+    }
     values["data"]["source"] = {key: values["data"]["source"][key] for key in ("kind", "path")} | values["data"][
         "source"
     ]

@@ -77,7 +77,9 @@ def export(project: Path, *, form: str = "csv", out: Path | None = None, count: 
         print("no row waits for a label: nothing is written")
         return 0
     free = {name: name.removeprefix("row.") for name in rows.columns if name.removeprefix("row.") not in RESERVED}
+    private = load_params(project).planning.security.private
     features = rows.drop(columns=["why"]).rename(columns=free)
+    features = features.drop(columns=[name for name in private if name in features and name not in RESERVED])
     if form == "csv":
         features.insert(1, "label", "")
         features.insert(2, "annotator", "")

@@ -200,7 +200,7 @@ def _tell_end(lines: list[Iteration], show: Show) -> None:
         show.note(f"next: loopwright history; loopwright why {last.iteration}")
         return
     if last.move["to"] == WAITING:
-        for line in how_to_go_on(last):
+        for line in how_to_go_on(last, options=False):
             show.note(line)
         return
     proposed = " ".join(f"--set {shlex.quote(f'{key}={value}')}" for key, value in last.move["proposal"].items())

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from flows.words import beside_line, figure, interval, metric_line, patch_line, verdict_word
+from flows.words import beside_line, figure, interval, metric_line, option_lines, patch_line, verdict_word
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,9 +78,9 @@ class Show:
         color = {"released": "green", "stopped": "yellow", "waiting": "yellow"}.get(str(move["to"]), "cyan")
         where = f"[{color}]{move['to']}[/] [{color} dim]({move['row']})[/]"
         self._say(f"[{color}]→[/]", f"{where} {escape(str(move['reason']))}")
-        for word, patch in (("changes", move["patch"]), ("proposes", move["proposal"])):
-            if patch:
-                self._say(" ", f"[dim]{word} {escape(patch_line(patch))}[/]")
+        lines = [f"changes {patch_line(move['patch'])}"] if move["patch"] else []
+        for line in [*lines, *option_lines(move)]:
+            self._say(" ", f"[dim]{escape(line)}[/]")
 
     def close(self) -> None:
         """Stop the spinner."""

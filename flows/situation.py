@@ -46,6 +46,8 @@ class Situation:
         The ways back taken so far in this run, oldest first.
     minutes : float
         Wall time of this run so far.
+    money : float
+        What its data and its minutes cost so far, by ``planning.prices``.
     """
 
     stage: str
@@ -54,6 +56,7 @@ class Situation:
     values: Mapping[str, Any]
     history: tuple[Past, ...] = field(default=())
     minutes: float = 0.0
+    money: float = 0.0
 
     def fires(self, name: str) -> bool:
         """Tell whether a signal is there and fires; "cannot tell" does not."""

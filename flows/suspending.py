@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from textwrap import shorten
 from typing import Any, Literal
 from uuid import UUID
 
@@ -19,11 +20,11 @@ from flows import answers
 from flows.deciding import made
 from flows.record import Iteration, read_record
 from flows.suspended import Suspended, forget, point, suspended
-from flows.words import patch_line
+from flows.words import option_lines
 from stages.errors import LoopwrightError
 from stages.params import load_params
 
-OWN, REJECT = "changes of my own", "reject: the run stops"
+OWN, LONG = "changes of my own", 80
 
 
 def ask(project: Path, asked: Iteration) -> None:
@@ -48,7 +49,7 @@ def ask(project: Path, asked: Iteration) -> None:
 
 def form(project: Path, asked: Iteration, wrong: str = "") -> type[RunInput]:
     """Return the typed form of a question; ``wrong`` says what could not be taken in the last answer."""
-    labels = [*_labels(asked), OWN, REJECT]
+    labels = [*_labels(asked), OWN]
     people = load_params(project).planning.approvals.by
     who: Any = Literal[tuple(people)] if people else str
     fields: dict[str, Any] = {
@@ -67,10 +68,7 @@ def form(project: Path, asked: Iteration, wrong: str = "") -> type[RunInput]:
 
 def description(asked: Iteration, wrong: str = "") -> str:
     """Return the question in Markdown, as the form shows it."""
-    options = [
-        f"- **{label}**: {patch_line(option.patch)}. {option.says}"
-        for label, option in zip(_labels(asked), answers.asks_of(asked).options, strict=True)
-    ]
+    options = [f"- {line}" for line in option_lines(asked.move)]
     until = f"It waits until {answers.deadline(asked):%Y-%m-%d %H:%M} UTC."
     head = [f"**That could not be taken:** {wrong}"] if wrong else []
     reason = f"**Iteration {asked.iteration}**: {asked.move['reason']}"
@@ -92,7 +90,7 @@ def read_form(project: Path, asked: Iteration, said: dict[str, Any]) -> answers.
         asked,
         option=option,
         patch=said["changes"] if said["answer"] == OWN else None,
-        reject=said["answer"] == REJECT,
+        reject=False,  # to stop is one of the options
         because=said["because"],
         by=said["by"],
         via="Prefect",
@@ -120,4 +118,5 @@ def resume_due(project: Path) -> None:
 
 
 def _labels(asked: Iteration) -> list[str]:
-    return [f"{number}: {option.name}" for number, option in enumerate(answers.asks_of(asked).options, start=1)]
+    options = enumerate(answers.options_of(asked), start=1)
+    return [shorten(f"{number}: {option.says}", LONG, placeholder=" …") for number, option in options]

@@ -22,7 +22,7 @@ from flows.show import history_table, print_signals
 from flows.transitions import BY_NAME, STAGES, WAITING
 from flows.waiting import as_json as question_as_json
 from flows.waiting import how_to_go_on
-from flows.words import beside_line, metric_line, patch_line, remarks
+from flows.words import beside_line, metric_line, option_lines, patch_line, remarks
 from stages.data.labels.log import read_answers
 from stages.deployment.release import current
 from stages.errors import ProjectError
@@ -124,8 +124,8 @@ def tell_why(project: Path, number: int) -> None:
     if row is not None:
         console.print(f"  the row: when {escape(row.when)} → {row.to}: {escape(row.cure)}")
     console.print(f"  changes: {escape(patch_line(item.move['patch']))}")
-    if item.move["proposal"]:
-        console.print(f"  proposes: {escape(patch_line(item.move['proposal']))}")
+    for line in option_lines(item.move):
+        console.print(f"  {escape(line)}")
     for other in item.move["considered"]:
         console.print(f"  also fired: {other['row']}, not taken: {other['refused']}")
     _evidence(console, item)

@@ -343,6 +343,15 @@ TABLE: tuple[Transition, ...] = (
         changes.weigh_hard_slices,
     ),
     Transition(
+        "pilot_needs_rows",
+        "deployment",
+        "data",
+        ("pilot_fails",),
+        "the pilot fails by no more than the validation rows left open, being few, and no candidate is left",
+        "collect more: what is chosen on few rows is chosen by luck",
+        changes.rows_to_tell,
+    ),
+    Transition(
         "pilot_fails",
         "deployment",
         "training",

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from flows.record import Iteration
+from stages.requirements import bound_words
 
 FAULTS = ("label_noise", "shift", "covariate_shift", "label_shift", "concept_shift", "hard_slices")
 ARROWS = {"released": "✔", "stopped": "■"}
@@ -51,15 +52,35 @@ def beside_line(item: Iteration) -> str:
 
 
 def remarks(lines: Sequence[Iteration]) -> list[str]:
-    """Return what a release stands beside: faults seen by its training and pilot that break no requirement."""
+    """Return what a release stands beside: wishes missed, and faults that break no requirement."""
     last = {item.stage: item for item in lines}
     found = [signal for stage in ("training", "deployment") if stage in last for signal in last[stage].signals]
-    return [f"{signal['name']}: {signal['says']}" for signal in found if signal["fires"] and signal["name"] in FAULTS]
+    faults = [f"{signal['name']}: {signal['says']}" for signal in found if signal["fires"] and signal["name"] in FAULTS]
+    missed = [item for signal in found for item in signal["evidence"].get("wishes_missed", [])]
+    return [*map(_missed_wish, missed), *faults]
+
+
+def _missed_wish(item: dict[str, Any]) -> str:
+    reached = f"{item['metric']} {figure(item.get('value'))}"
+    if "beat" in item:
+        source = f" ({item['source']})" if item["source"] else ""
+        return f"not better than {item['beat']}: {reached} beside {figure(item['bound'])}{source}"
+    return f"soft requirement missed: {reached}, wanted {bound_words(item['side'], item['bound'])}"
 
 
 def patch_line(patch: dict[str, Any]) -> str:
     """Return a params patch as ``key=value`` words."""
     return ", ".join(f"{key}={_short(value)}" for key, value in patch.items()) or "nothing"
+
+
+def option_lines(move: dict[str, Any]) -> list[str]:
+    """Return what a person may choose from, numbered, each with what it changes, reaches and costs."""
+    lines = []
+    for number, option in enumerate(move.get("options", []), start=1):
+        price = f"; costs {figure(option['money'])}" if option["money"] else ""
+        change = f" ({patch_line(option['patch'])})" if option["patch"] else ""
+        lines.append(f"option {number}: {option['says']}{price}{change}")
+    return lines
 
 
 def _short(value: Any) -> str:

@@ -51,7 +51,16 @@ class Context:
 
     @cached_property
     def requirements(self) -> dict[str, Requirement]:
-        """The requirements of the charter by metric."""
+        """The hard requirements of the charter by metric: what a release must meet."""
+        return {name: bound for name, bound in self._bounds.items() if bound.hard}
+
+    @cached_property
+    def wishes(self) -> dict[str, Requirement]:
+        """The soft requirements of the charter by metric."""
+        return {name: bound for name, bound in self._bounds.items() if not bound.hard}
+
+    @cached_property
+    def _bounds(self) -> dict[str, Requirement]:
         return {
             name: Requirement(**{key: value for key, value in item.items() if value is not None})
             for name, item in self.charter["requirements"].items()

@@ -46,5 +46,9 @@ class ProjectError(LoopwrightError):
     """The folder is not a project that can run: Git, DVC, rights, or another run in progress."""
 
 
+class PriorityError(LoopwrightError):
+    """A file of candidate projects breaks its schema."""
+
+
 def _rebuild(kind: type[LoopwrightError], what: str, where: str, expected: str, todo: str) -> LoopwrightError:
     return kind(what, where=where, expected=expected, todo=todo)

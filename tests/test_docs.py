@@ -25,7 +25,7 @@ def generator() -> Any:
     return module
 
 
-@pytest.mark.parametrize("page", ["transitions.md", "params.md"])
+@pytest.mark.parametrize("page", ["transitions.md", "params.md", "prioritise.md"])
 def test_generated_pages_are_current(page: str) -> None:
     assert (ROOT / "docs" / page).read_text(encoding="utf-8") == generator().PAGES[page](), (
         "run: python docs/generate.py"

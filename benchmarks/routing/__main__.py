@@ -36,7 +36,7 @@ class Plan:
 
 PLANS = {
     "develop": Plan(severities=(0.3, 0.6, 0.9), seeds=1, first_seed=0, clean_seeds=4),
-    "report": Plan(severities=(0.4, 0.7, 1.0), seeds=1, first_seed=3000, clean_seeds=15),
+    "report": Plan(severities=(0.4, 0.7, 1.0), seeds=1, first_seed=4000, clean_seeds=15),
 }
 
 

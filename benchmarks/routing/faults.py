@@ -254,7 +254,7 @@ FAULTS: dict[str, Fault] = {
     "too_few_rows": Fault(
         "overfitting_curve_falls",
         ("flights", "visibility", "temperature", "digits"),
-        also=("more_rows", "labels_too_few"),
+        also=("more_rows", "pilot_needs_rows", "labels_too_few"),
         params=_few_rows,
         charter=_all_rows_reach_it,
     ),

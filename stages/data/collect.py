@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
+
 from stages.data.sources import Schema, open_source
 from stages.errors import ParamsError
 from stages.files import write_json, write_parquet
@@ -16,6 +18,7 @@ def run(project: Path) -> None:
     params = load_params(project)
     window, pilot, schema = open_source(project, params).collect(params.data.collect, params.seed)
     schema = leave_out(schema, params.data.collect.without)
+    refuse_old_rows(schema, params.planning.security.retention_days)
     write_parquet(project / "data/window.parquet", window)
     write_parquet(project / "data/pilot.parquet", pilot)
     write_json(project / "data/schema.json", schema)
@@ -41,6 +44,35 @@ def leave_out(schema: Schema, names: list[str]) -> Schema:
     dropped = schema["dropped"] | dict.fromkeys(names, "listed in data.collect.without")
     unused = [name for name in schema["unused_groups"] if set(schema["feature_groups"].get(name, [name])) - set(names)]
     return schema | {"features": features, "dropped": dropped, "unused_groups": unused}
+
+
+def refuse_old_rows(schema: Schema, days: int | None) -> None:
+    """Refuse a window that begins before what may be kept.
+
+    Raises
+    ------
+    ParamsError
+        If its first row is older than so many days before the pilot's end, or no time says how old rows are.
+    """
+    if days is None:
+        return
+    where = "params.yaml: planning.security.retention_days"
+    start, end = schema["window"].get("start"), schema["pilot"].get("end")
+    if start is None or end is None:
+        raise ParamsError(
+            "is set, and nothing says how old rows are",
+            where=where,
+            expected="data.source.time",
+            todo="name the column",
+        )
+    age = pd.Timestamp(end) - pd.Timestamp(start)
+    if age > pd.Timedelta(days=days):
+        raise ParamsError(
+            f"the window begins {start}, {age.days} days before the pilot's end {end}",
+            where=where,
+            expected=f"no row older than {days} days",
+            todo="set data.collect.start later",
+        )
 
 
 def known_features(schema: Schema) -> set[str]:

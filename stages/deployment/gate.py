@@ -8,11 +8,11 @@ from typing import Any
 from stages.context import Context
 from stages.deployment.outcome import outcome_flat, outcome_low
 from stages.files import read_json, write_json
-from stages.metric_names import LOSS_LIKE
+from stages.metric_names import LOSS_LIKE, larger_is_better
 from stages.params import Requirement
 from stages.requirements import bound_words, serving_missed, shortfall, surely, worst
 from stages.shift.verdicts import concept_shift, covariate_shift, label_shift, shift
-from stages.signals import Signal, write_signals
+from stages.signals import Direction, Signal, write_signals
 from stages.step import main
 
 KINDS = (covariate_shift, label_shift, concept_shift)
@@ -25,14 +25,19 @@ def run(project: Path) -> None:
     chosen = work.chosen
     measured = read_json(project / "metrics" / "pilot.json")
     piloted = read_json(release / "pilot.json")
-    entries = requirements(work, measured["model"], read_json(release / "serving.json"))
+    entries, wishes = (
+        entries_of(bounds, measured["model"], read_json(release / "serving.json"))
+        for bounds in (work.requirements, work.wishes)
+    )
+    wishes += to_beat(work, measured["model"])
     tests = read_json(release / "behaviour.json")
     fails = pilot_fails(
         [item for item in entries if item["where"] == "pilot"],
         measured["better_than_constant"],
         aims_at_loss=work.charter["optimise"] in LOSS_LIKE,
         rows=piloted["rows"],
-        evidence=_ways(work, chosen),
+        evidence=_ways(work, chosen)
+        | {"validation_unsure": _unsure(work, entries), "wishes_missed": [item for item in wishes if not item["met"]]},
     )
     limits = work.params.deployment.shift
     signals = [
@@ -52,6 +57,7 @@ def run(project: Path) -> None:
             "chosen": chosen,
             "meets": not any(signal.fires for signal in [*signals[:3], *worth]),
             "requirements": entries,
+            "wishes": wishes,
             "features": work.schema["features"],
             "classes": work.schema["classes"],
             "threshold": work.threshold,
@@ -62,10 +68,10 @@ def run(project: Path) -> None:
     )
 
 
-def requirements(work: Context, pilot: dict[str, Any], serving: dict[str, Any]) -> list[dict[str, Any]]:
+def entries_of(bounds: dict[str, Requirement], pilot: dict[str, Any], serving: dict[str, Any]) -> list[dict[str, Any]]:
     """Return every requirement with what was measured and whether it is met; offline ones on the pilot."""
     found = []
-    for name, bound in work.requirements.items():
+    for name, bound in bounds.items():
         item: dict[str, Any] = {"metric": name, "bound": bound.bound, "side": bound.side}
         if name in serving:
             value = serving[name].get("value")
@@ -76,9 +82,21 @@ def requirements(work: Context, pilot: dict[str, Any], serving: dict[str, Any]) 
     return found
 
 
+def to_beat(work: Context, pilot: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the charter's figures from elsewhere, with what the model reaches in the pilot beside them."""
+    found = []
+    for name, item in work.charter["beat"].items():
+        side = "at_least" if larger_is_better(work.task, item["metric"]) else "at_most"
+        figure = pilot[item["metric"]]
+        met = Requirement(**{side: item["value"]}).met_by(figure["value"])
+        beside = {"beat": name, "source": item["source"], "where": "pilot", "met": met}
+        found.append({"metric": item["metric"], "bound": item["value"], "side": side, **figure, **beside})
+    return found
+
+
 def outcome_signals(measured: dict[str, Any], work: Context, *, met: bool) -> list[Signal]:
     """Return the signals of what the model brings in the world, where the charter has a measure of it."""
-    wanted = work.params.planning.outcome
+    wanted = work.params.planning.measured_outcome
     if wanted is None:
         return []
     found = measured["outcome"]
@@ -179,6 +197,14 @@ def hard_slices(found: list[dict[str, Any]], limit: float) -> Signal:
         evidence={"slices": hard, "file": "release/slices.json"},
     )
     return signal.model_copy(update={"fires": True}) if hard else signal
+
+
+def _unsure(work: Context, entries: list[dict[str, Any]]) -> bool:
+    """Tell whether the validation rows allowed for all that the pilot misses: its values lie in their intervals."""
+    valid = read_json(work.project / "metrics" / "evaluation.json")["valid"]
+    missed = [item for item in entries if item["where"] == "pilot" and not item["met"] and item["value"] is not None]
+    sides: dict[str, Direction] = {"at_least": "above", "at_most": "below"}
+    return bool(missed) and not any(surely(valid[i["metric"]], sides[i["side"]], i["value"]) for i in missed)
 
 
 def _ways(work: Context, chosen: str) -> dict[str, Any]:

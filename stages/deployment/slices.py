@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 
 from stages.context import Context
 from stages.data.blocks import Blocks
+from stages.errors import ParamsError
 from stages.files import write_json
+from stages.params import PARAMS_FILE
 from stages.step import main
 from stages.training.candidates import fit_candidate
 from stages.training.estimators import predict
@@ -97,7 +99,18 @@ def judge(
 
 
 def _columns(work: Context, rows: pd.DataFrame) -> list[str]:
-    return [name for name in work.params.deployment.slices.columns if name in rows]
+    """Return the columns whose values are slices: those of the params, and of groups that must not fare worse."""
+    sensitive: list[str] = work.charter["ethics"]["sensitive"]
+    absent = [name for name in sensitive if name not in rows]
+    if absent:
+        raise ParamsError(
+            f"{absent[0]!r} is no column of the data, so that no one can tell how its groups fare",
+            where=f"{PARAMS_FILE}: planning.ethics.sensitive",
+            expected="some of " + ", ".join(map(str, work.schema["features"])),
+            todo="correct it, or bring the column",
+        )
+    named = [name for name in work.params.deployment.slices.columns if name in rows]
+    return list(dict.fromkeys([*named, *sensitive]))
 
 
 def _values(column: pd.Series[Any]) -> list[tuple[Any, bool, Array]]:

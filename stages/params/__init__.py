@@ -2,6 +2,7 @@
 
 from stages.params.approvals import Approvals
 from stages.params.base import PARAMS_FILE, WEIGHT, Count, Section, Share
+from stages.params.charter import Beat, Ethics, Prices, Security
 from stages.params.checks import Checks
 from stages.params.data import (
     Collect,
@@ -20,14 +21,16 @@ from stages.params.data import (
 from stages.params.deployment import BehaviourTest, Champion, Deployment, Shift, Slices
 from stages.params.labels import Labels
 from stages.params.loading import Params, check_params, load_params, read_params, refuse_bare_dates
-from stages.params.planning import Budgets, Combine, Decision, Outcome, Planning, Prices, Progress, Requirement
+from stages.params.planning import BY_PRICES, Budgets, Combine, Decision, Outcome, Planning, Progress, Requirement
 from stages.params.search import Search, Span
 from stages.params.training import Bootstrap, Candidate, Diagnosis, LearningCurve, Training
 
 __all__ = [
+    "BY_PRICES",
     "PARAMS_FILE",
     "WEIGHT",
     "Approvals",
+    "Beat",
     "BehaviourTest",
     "Bootstrap",
     "Budgets",
@@ -41,6 +44,7 @@ __all__ = [
     "Decision",
     "Deployment",
     "Diagnosis",
+    "Ethics",
     "FlightsSource",
     "HardSlice",
     "Labels",
@@ -56,6 +60,7 @@ __all__ = [
     "Scale",
     "Search",
     "Section",
+    "Security",
     "Share",
     "Shift",
     "Slices",

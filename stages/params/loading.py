@@ -128,6 +128,14 @@ def _check_metrics(params: Params) -> None:
     from stages.metric_names import OFFLINE, known
 
     names = known(params.planning.task)
+    for name, item in params.planning.beat.items():
+        if item.metric not in OFFLINE[params.planning.task]:
+            raise ParamsError(
+                f"unknown metric {item.metric!r}",
+                where=f"{PARAMS_FILE}: planning.beat.{name}.metric",
+                expected="one of " + ", ".join(sorted(OFFLINE[params.planning.task])),
+                todo=f"edit {PARAMS_FILE}",
+            )
     for name in params.planning.requirements:
         if name not in names:
             raise ParamsError(

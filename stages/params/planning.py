@@ -9,6 +9,9 @@ from pydantic import Field, model_validator
 
 from stages.params.approvals import Approvals
 from stages.params.base import Count, Section, Share
+from stages.params.charter import Beat, Ethics, Prices, Security
+
+BY_PRICES = "prices"
 
 
 class Requirement(Section):
@@ -16,7 +19,14 @@ class Requirement(Section):
 
     at_least: float | None = Field(None, description="The metric must be this or more.")
     at_most: float | None = Field(None, description="The metric must be this or less.")
-    why: str = Field("", description="Who asked, and why this value.")
+    hard: bool = Field(
+        True,
+        description="Without it no release. A soft one decides among what meets the hard ones, and a release that "
+        "misses it says so.",
+    )
+    unit: str = Field("", description="What it is measured in, for people.")
+    asked_by: str = Field("", description="Who asked for it.")
+    why: str = Field("", description="Why this value.")
 
     @model_validator(mode="after")
     def _one_bound(self) -> Requirement:
@@ -39,13 +49,6 @@ class Requirement(Section):
         if value is None or math.isnan(value):
             return False
         return value >= self.bound if self.side == "at_least" else value <= self.bound
-
-
-class Prices(Section):
-    """What data cost, in the unit of money that `planning.budgets.money` is in."""
-
-    row: Annotated[float, Field(ge=0)] = Field(0.0, description="Price of a collected row.")
-    label: Annotated[float, Field(ge=0)] = Field(0.0, description="Price of a label, beside that of its row.")
 
 
 class Budgets(Section):
@@ -127,13 +130,18 @@ class Planning(Section):
     """The charter: what is wanted, how it is measured, what it may cost."""
 
     goal: str = Field(description="What the project is for, in one sentence.")
-    users: str = Field("", description="Who uses the predictions, and what they decide by them.")
+    users: str = Field("", description="Who uses the predictions.")
+    decides: str = Field("", description="What is decided by the predictions, and what happens without them.")
     archetype: Literal["software_2.0", "human_in_the_loop", "autonomous"] = Field(
         "human_in_the_loop", description="The kind of ML product (Full Stack Deep Learning 2021, lecture 5)."
     )
     task: Literal["classification", "regression"] = Field(description="What kind of target is predicted.")
     optimise: str = Field(description="The one metric to optimise; the others are thresholds.")
     requirements: dict[str, Requirement] = Field(description="Metric name -> bound that a release must meet.")
+    beat: dict[str, Beat] = Field(
+        default_factory=dict,
+        description="Name -> a figure from elsewhere. A release that is not better says so; it is not held up.",
+    )
     combine: Combine = Field(default_factory=Combine)
     decision: Decision = Field(default_factory=Decision)
     outcome: Outcome | None = Field(None, description="What a prediction brings in the world. Empty: not measured.")
@@ -146,16 +154,32 @@ class Planning(Section):
     )
     unattended: Literal["stop", "relax", "ask"] = Field(
         "stop",
-        description="When the loop returns to planning and nobody is there: stop with the evidence; relax the missed "
-        "requirement to the value that was reached; or ask, and wait for a person (`approvals`).",
+        description="When the loop returns to planning and nobody is there: stop with the evidence and what planning "
+        "may choose from; relax the missed requirement to the value that was reached; or ask, and wait for a person "
+        "(`approvals`).",
     )
     approvals: Approvals = Field(default_factory=Approvals)
     prices: Prices = Field(default_factory=Prices)
+    ethics: Ethics = Field(default_factory=Ethics)
+    security: Security = Field(default_factory=Security)
     budgets: Budgets = Field(default_factory=Budgets)
     progress: Progress = Field(default_factory=Progress)
 
+    @property
+    def measured_outcome(self) -> Outcome | None:
+        """What a prediction brings: the charter's own outcome, else what wrong decisions cost where they are priced."""
+        priced = None not in (self.prices.false_positive, self.prices.false_negative)
+        return self.outcome or (Outcome(call=BY_PRICES, unit="money") if priced else None)
+
     @model_validator(mode="after")
     def _has_outcome(self) -> Planning:
-        if self.combine.by == "outcome" and self.outcome is None:
-            raise ValueError("combine.by: outcome needs planning.outcome")
+        if self.combine.by == "outcome" and self.measured_outcome is None:
+            raise ValueError("combine.by: outcome needs planning.outcome, or prices of wrong decisions")
+        return self
+
+    @model_validator(mode="after")
+    def _beats_others(self) -> Planning:
+        own = sorted({"constant", "rule", "linear", "human"} & set(self.beat))
+        if own:
+            raise ValueError(f"beat.{own[0]}: the name of a baseline that is measured; choose another")
         return self

@@ -23,9 +23,11 @@ def run(project: Path) -> None:
     check_plan(planning)
     charter = planning.model_dump(mode="json")
     charter["requirements"] = {
-        name: requirement.model_dump(mode="json", exclude_none=True)
+        name: requirement.model_dump(mode="json", exclude_defaults=True)
         for name, requirement in planning.requirements.items()
     }
+    wanted = planning.measured_outcome
+    charter["outcome"] = None if wanted is None else wanted.model_dump(mode="json")
     outcome_of(project, charter)  # a slip in its path shows at the start
     if planning.combine.by == "formula":
         import_callable(project, str(planning.combine.call), f"{PARAMS_FILE}: planning.combine.call")
@@ -56,6 +58,16 @@ def check_plan(planning: Planning) -> None:
             raise _wrong(key, f"{bound:g} cannot be reached", f"at most 1, the best {name} there is")
         if side == "at_most" and bound < 0:
             raise _wrong(key, f"{bound:g} cannot be reached", f"at least 0, the best {name} there is")
+    errors = planning.prices.false_positive, planning.prices.false_negative
+    if any(price is not None for price in errors) and not sum(price or 0.0 for price in errors) > 0:
+        raise _wrong("prices", "say that no wrong decision costs anything", "a price above 0")
+    if errors.count(None) == 1:
+        key = ("false_positive", "false_negative")[errors.index(None)]
+        raise _wrong(f"prices.{key}", "is open, and the other wrong decision has a price", "both prices or none")
+    if planning.prices.false_positive is not None and planning.task != "classification":
+        raise _wrong("prices.false_positive", "is of a regression", "no price: a number is not right or wrong")
+    if not any(requirement.hard for requirement in planning.requirements.values()):
+        raise _wrong("requirements", "are all soft", "one at least that a release must meet")
 
 
 def _wrong(key: str, what: str, expected: str) -> ParamsError:

@@ -41,7 +41,7 @@ def run(project: Path) -> None:
     requirements = {
         name: Requirement.model_validate(item)
         for name, item in charter["requirements"].items()
-        if name in OFFLINE[task]
+        if name in OFFLINE[task] and item.get("hard", True)
     }
     options = params.training.bootstrap
     found = {

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from stages.errors import LoopwrightError, ParamsError
 from stages.importing import import_callable, told
-from stages.params import PARAMS_FILE
+from stages.params import BY_PRICES, PARAMS_FILE
 
 Array = NDArray[np.float64]
 Outcome = Callable[[pd.DataFrame, Array, Array], Array]
@@ -33,7 +33,33 @@ def outcome_of(project: Path, charter: dict[str, Any]) -> Outcome | None:
     if not settings:
         return None
     path = str(settings["call"])
+    if path == BY_PRICES:
+        prices = charter["prices"]
+        return by_prices(float(prices["false_positive"]), float(prices["false_negative"]))
     return checked(import_callable(project, path, WHERE), path)
+
+
+def by_prices(false_positive: float, false_negative: float) -> Outcome:
+    """Return the outcome of deciding where the expected cost is least, as a cost a row, zero or below.
+
+    The second of two classes is decided for from the probability false_positive / (false_positive + false_negative) on
+    (Elkan 2001, "The foundations of cost-sensitive learning").
+    """
+    threshold = false_positive / (false_positive + false_negative)
+
+    def outcome(rows: pd.DataFrame, target: Array, prediction: Array) -> Array:
+        if prediction.ndim != 2 or prediction.shape[1] != 2:
+            raise ParamsError(
+                "wrong decisions are priced, and the target has more than two classes",
+                where=f"{PARAMS_FILE}: planning.prices.false_positive",
+                expected="a target of two classes, or planning.outcome",
+                todo="name a function of your own in planning.outcome.call",
+            )
+        decided = prediction[:, 1] > threshold
+        wrong = np.where(decided, false_positive * (target == 0), false_negative * (target == 1))
+        return -np.asarray(wrong, dtype=float)
+
+    return outcome
 
 
 def checked(function: Callable[..., Any], path: str) -> Outcome:

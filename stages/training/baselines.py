@@ -46,6 +46,8 @@ def run(project: Path) -> None:
     human = people(work, constant)
     if human:
         found["human"] = human
+    for name, item in work.charter["beat"].items():
+        found[name] = {item["metric"]: {"value": item["value"], "low": None, "high": None}}
     write_json(project / "metrics" / "baselines.json", found)
 
 

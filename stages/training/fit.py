@@ -50,7 +50,7 @@ def run(project: Path) -> None:
 
 def _choose(work: Context, judge: Judge, found: dict[str, dict[str, Any]], fitted: dict[str, Any]) -> None:
     scores = {name: {**item["valid"], "size_mb": item["size_mb"]} for name, item in found.items()}
-    best = select(scores, judge.bounds, judge.aim)
+    best = select(scores, judge.bounds, judge.aim, judge.wishes)
     chosen, gains = _simplest(work, judge, found, fitted, best)
     models = work.project / "models"
     shutil.copyfile(models / "candidates" / f"{chosen}.skops", models / "model.skops")
@@ -83,7 +83,12 @@ def _simplest(
     """
     scores = {name: {**item["valid"], "size_mb": item["size_mb"]} for name, item in found.items()}
     ladder = [name for name in work.params.training.candidates if name in found]
-    simpler = [name for name in ladder[: ladder.index(best)] if not missed(scores[name], judge.bounds)]
+    wished = set(missed(scores[best], judge.wishes))
+    simpler = [
+        name
+        for name in ladder[: ladder.index(best)]
+        if not missed(scores[name], judge.bounds) and set(missed(scores[name], judge.wishes)) <= wished
+    ]
     if judge.combine["by"] != "threshold" or missed(scores[best], judge.bounds) or not simpler:
         return best, {}
     valid = judge.splits["valid"]

@@ -35,9 +35,10 @@ class Judge:
         named = [*names_of(work.charter), LOSS[work.task]]
         self.names = list(dict.fromkeys([*named, *(OFFLINE[work.task] if self.combine["by"] == "formula" else [])]))
         # Latency is measured in deployment, on the chosen model alone; size is known here.
-        self.bounds = {
-            name: bound for name, bound in work.requirements.items() if name in OFFLINE[work.task] or name == "size_mb"
-        }
+        self.bounds, self.wishes = (
+            {name: bound for name, bound in asked.items() if name in OFFLINE[work.task] or name == "size_mb"}
+            for asked in (work.requirements, work.wishes)
+        )
 
     @cached_property
     def aim(self) -> Aim:
@@ -55,8 +56,8 @@ class Judge:
 
     @property
     def axes(self) -> list[str]:
-        """The metrics that candidates are compared in: the one optimised, and those required."""
-        return list(dict.fromkeys([str(self.work.charter["optimise"]), *self.bounds]))
+        """The metrics that candidates are compared in: the one optimised, those required and those wished for."""
+        return list(dict.fromkeys([str(self.work.charter["optimise"]), *self.bounds, *self.wishes]))
 
     def judge(self, model: Any, size_mb: float) -> dict[str, Any]:
         """Return what a candidate scores: ``train``, ``valid``, ``size_mb``, ``threshold`` and ``options``.
@@ -76,7 +77,7 @@ class Judge:
             if asked != "auto":
                 fixed = self._scorer(model, "valid", float(asked)).score(self.names)
                 options = {float(asked): {**scores, **fixed}}
-        threshold = best_threshold(options, self.bounds, self.aim)
+        threshold = best_threshold(options, self.bounds, self.aim, self.wishes)
         train = self._scorer(model, "train", threshold).score(self.names)
         valid = {name: options[threshold].get(name) for name in [*self.names, *(["outcome"] * ("outcome" in scores))]}
         return {"train": train, "valid": valid, "size_mb": size_mb, "threshold": threshold, "options": options}

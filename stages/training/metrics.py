@@ -261,8 +261,9 @@ _METRICS: dict[str, Callable[[Scorer, Array], float]] = {
 
 
 def names_of(charter: dict[str, object]) -> list[str]:
-    """Return the metrics a charter is judged by: the one to optimise, its offline requirements, those it weighs."""
+    """Return the metrics a charter is judged by: optimised, required offline, weighed, or of a figure to beat."""
     task = str(charter["task"])
     weights = charter.get("combine", {}).get("weights", {})  # type: ignore[attr-defined]
     wanted = [str(charter["optimise"]), *charter["requirements"], *weights]  # type: ignore[misc]
+    wanted += [str(item["metric"]) for item in charter.get("beat", {}).values()]  # type: ignore[attr-defined]
     return list(dict.fromkeys(name for name in wanted if name in OFFLINE[task]))

@@ -118,5 +118,42 @@ def requirements_trade_off(
         + (f"none meets {', '.join(nowhere)}" if nowhere else "each requirement is met by one")
         + ("" if apart > 0 else ", and all by one")
         + f"; the best compromise is {told}: {figures}",
-        evidence={"frontier": frontier or [], "compromise": {"candidate": best, **nearest}, "plot": plot},
+        evidence={
+            "frontier": frontier or [],
+            "compromise": {"candidate": best, **nearest},
+            "give_way": give_way(every, bounds) if apart > 0 and not nowhere else [],
+            "plot": plot,
+        },
     )
+
+
+def give_way(every: Sequence[tuple[str, Mapping[str, Any]]], bounds: Mapping[str, Requirement]) -> list[dict[str, Any]]:
+    """Return for each requirement that is at odds with the others how far it goes when they are all met.
+
+    Parameters
+    ----------
+    every : sequence of (str, mapping)
+        Candidates and their figures, one for each way to decide by them.
+    bounds : mapping of str to Requirement
+        What is required.
+
+    Returns
+    -------
+    list of dict
+        ``metric``, ``value``, ``bound``, ``side``, and the ``candidate`` and ``threshold`` that reach it. A requirement
+        without which the others are not met either, or that is met beside them, is not among them.
+    """
+    found = []
+    for name, bound in bounds.items():
+        others = {other: item for other, item in bounds.items() if other != name}
+        meeting = [
+            (candidate, option)
+            for candidate, option in every
+            if option.get(name) is not None and all(b.met_by(option.get(other)) for other, b in others.items())
+        ]
+        if not meeting:
+            continue
+        candidate, best = min(meeting, key=lambda item: shortfall(bound, {"value": item[1][name]})[0])
+        item = {"metric": name, "value": best[name], "bound": bound.bound, "side": bound.side}
+        found.append(item | {"candidate": candidate, "threshold": best.get("threshold")})
+    return found

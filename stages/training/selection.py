@@ -17,7 +17,9 @@ from stages.params import PARAMS_FILE, Requirement
 from stages.requirements import shortfall
 
 Scores = Mapping[str, float | None]
+Bounds = Mapping[str, Requirement]
 Aim = Callable[[Scores], float]
+NONE: Bounds = {}
 
 
 def by_metric(name: str, task: str) -> Aim:
@@ -67,11 +69,14 @@ def by_formula(function: Callable[[dict[str, float | None]], float], path: str) 
     return aim
 
 
-def select(candidates: Mapping[str, Scores], requirements: Mapping[str, Requirement], aim: Aim) -> str:
+def select(
+    candidates: Mapping[str, Scores], requirements: Mapping[str, Requirement], aim: Aim, wishes: Bounds = NONE
+) -> str:
     """Return the best candidate by ``aim`` among those meeting every requirement, else the one nearest to meeting them.
 
     Feasible before infeasible, the smaller violation among those, the aim among equals (Deb 2000): a candidate more
-    never takes the choice further from a release. The violation is the sum of the relative shortfalls.
+    never takes the choice further from a release. The violation is the sum of the relative shortfalls; that of
+    ``wishes``, requirements that a release may miss, comes before the aim.
 
     Examples
     --------
@@ -85,16 +90,17 @@ def select(candidates: Mapping[str, Scores], requirements: Mapping[str, Requirem
     >>> select(scores, {}, by_metric("average_precision", "classification"))
     '1'
     """
-    return max(candidates, key=lambda name: rank(candidates[name], requirements, aim))
+    return max(candidates, key=lambda name: rank(candidates[name], requirements, aim, wishes))
 
 
-def rank(scores: Scores, requirements: Mapping[str, Requirement], aim: Aim) -> tuple[float, float]:
-    """Return what candidates are compared by: less violation first, then more of the aim."""
-    violation = sum(
-        shortfall(requirements[name], {"value": scores.get(name)})[0] for name in missed(scores, requirements)
+def rank(scores: Scores, requirements: Bounds, aim: Aim, wishes: Bounds = NONE) -> tuple[float, float, float]:
+    """Return what candidates are compared by: less violation first, of wishes next, then more of the aim."""
+    violation, short = (
+        sum(shortfall(bounds[name], {"value": scores.get(name)})[0] for name in missed(scores, bounds))
+        for bounds in (requirements, wishes)
     )
     value = aim(scores)
-    return -violation, value if not math.isnan(value) else -math.inf
+    return -violation, -short, value if not math.isnan(value) else -math.inf
 
 
 def missed(scores: Scores, requirements: Mapping[str, Requirement]) -> list[str]:

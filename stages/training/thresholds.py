@@ -7,9 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from stages.metric_names import DECIDED
-from stages.params import Requirement
 from stages.training.metrics import Array, Scorer
-from stages.training.selection import Aim, Scores, rank
+from stages.training.selection import NONE, Aim, Bounds, Scores, rank
 
 HALF, POINTS = 0.5, 60
 
@@ -41,9 +40,9 @@ def sweep(scorer: Scorer, scores: Scores) -> dict[float, dict[str, float | None]
     return dict(sorted(options.items(), key=lambda item: (abs(item[0] - HALF), item[0])))
 
 
-def best_threshold(options: Mapping[float, Scores], requirements: Mapping[str, Requirement], aim: Aim) -> float:
+def best_threshold(options: Mapping[float, Scores], requirements: Bounds, aim: Aim, wishes: Bounds = NONE) -> float:
     """Return the best threshold as candidates are compared; a half where nothing else is better."""
-    return max(options, key=lambda threshold: rank(options[threshold], requirements, aim))
+    return max(options, key=lambda threshold: rank(options[threshold], requirements, aim, wishes))
 
 
 def decides(names: list[str], n_classes: int) -> bool:

@@ -73,6 +73,15 @@ def test_every_command_of_readme_works(
     assert cli.history(project / "my-project")[-1]["move"]["to"] in ("released", "stopped")
 
 
+def test_the_example_of_candidates_is_answered_by_the_run(cli: Cli, flights: Path) -> None:
+    found = json.loads(cli(flights, "prioritise", "examples/candidates.yaml", "--json").stdout)
+    ours = next(item for item in found["projects"] if item["name"] == "Warn of late arrivals")
+    measured = {name: item["measured"] for name, item in ours["drivers"].items() if item["by"] == "measured"}
+    assert set(measured) >= {"data_amount", "data_stability", "further_nines", "compute_to_serve", "generalisation"}
+    assert ours["unknown"] == ours["vetoes"] == ours["remarks"] == []
+    assert ours["drivers"]["generalisation"]["contradiction"]  # seasons differ, whatever the file says
+
+
 def test_the_picture_of_the_loop_is_drawn(cli: Cli, flights: Path, tmp_path: Path) -> None:
     cli(flights, "map", "--svg", str(tmp_path / "loop.svg"))
     assert (tmp_path / "loop.svg").read_text().startswith("<svg")

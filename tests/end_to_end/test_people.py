@@ -37,7 +37,8 @@ def test_a_decision_is_asked_answered_killed_resumed_and_a_way_back_taken(cli: C
     assert (asked["stage"], asked["move"]["to"], asked["move"]["row"]) == ("data", "waiting", "labels_too_dear")
     assert "waits until" in cli(project, "run").stdout
     state = json.loads(cli(project, "status", "--json").stdout)
-    (option,) = state["question"]["options"]
+    option, *_, stop = state["question"]["options"]
+    assert stop["kind"] == "stop"
     assert "planning.budgets.money" in option["patch"]
     for wrong, says in (
         (("approve", "--by", "Bob"), "Bob may not decide this"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -66,6 +67,28 @@ def test_restore_is_clean_for_every_iteration_and_reproduces_the_same_lock(
     assert refused.returncode == 2
     assert "edits that no iteration has" in refused.stderr
     assert (project / "params.yaml").read_text() == edited
+
+
+@pytest.mark.slow
+def test_a_finished_project_answers_what_it_measured(cli: Cli, finish_project: Callable[[str], Path]) -> None:
+    project = finish_project("wine")
+    file = project / "many.yaml"
+    file.write_text(
+        "projects:\n  - name: Wine\n    project: .\n    feasibility: {complex_output: 1, ethics: 5}\n"
+        "  - name: Beer\n    impact: {friction: 2}\n"
+    )
+    found = json.loads(cli(project, "prioritise", "many.yaml", "--json").stdout)
+    drivers = {item["name"]: item["drivers"] for item in found["projects"]}
+    measured = {name for name, item in drivers["Wine"].items() if item["by"] == "measured"}
+    assert measured >= {"complicated_rules", "data_acquire", "further_nines", "compute_to_train", "complex_output"}
+    for name in measured:
+        assert drivers["Wine"][name]["measured"]["source"]
+    last = [item["iteration"] for item in cli.history(project) if item["stage"] == "data"][-1]
+    assert drivers["Wine"]["data_acquire"]["measured"]["source"] == f"iteration {last}"
+    assert drivers["Wine"]["complex_output"]["measured"]["value"] == 3
+    assert drivers["Wine"]["complex_output"]["contradiction"] == "the file says 1, measured is 5"
+    assert {item["by"] for item in drivers["Beer"].values()} == {"a person", "nobody"}
+    assert ["Wine", "Beer"] in found["not_apart"]
 
 
 @pytest.mark.slow

@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 
 from flows import answers
 from flows.answers import Answer, TooLate
-from flows.asking import Asks, Option
+from flows.asking import Asks
 from flows.decide import Move
 from flows.entry import Ended, Entry, entry_after, past_of, take_up
 from flows.patching import hash_of
 from flows.record import Iteration, append, read_record
+from flows.revisions import Revision
 from flows.transitions import STAGES, STOP, WAITING
 from flows.waiting import how_to_go_on
 from stages.files import write_json
@@ -58,10 +59,15 @@ def line(number: int, move: Move, signals: list[Signal] | None = None, **changed
 
 
 def asking(*, then: str = "stop", options: int = 1, number: int = 5) -> Iteration:
-    offered = [Option(name=f"option {n}", patch={KEY: 0.65 - n / 100}) for n in range(options)]
-    asks = Asks.model_validate({"to": "planning", "options": offered, "wait_minutes": 60, "then": then})
-    proposal = offered[0].patch if offered else {}
-    move = Move(to=WAITING, row="requirements_unreached", reason="all was tried", proposal=proposal, asks=asks)
+    offered = [Revision(kind="relax", patch={KEY: 0.65 - n / 100}, says=f"option {n}") for n in range(options)]
+    move = Move(
+        to=WAITING,
+        row="requirements_unreached",
+        reason="all was tried",
+        proposal=offered[0].patch if offered else {},
+        options=[*offered, Revision(kind="stop", says="stop here")],
+        asks=Asks.model_validate({"to": "planning", "wait_minutes": 60, "then": then}),
+    )
     return line(number, move, [Signal(name="requirements_missed", fires=True, evidence={"missed": [MISSED]})])
 
 

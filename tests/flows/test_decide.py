@@ -168,6 +168,31 @@ def test_no_more_is_asked_again_than_is_suspect_and_paid_for(
     assert (move.row == "labels_inconsistent") == (queued is not None)
 
 
+@pytest.mark.parametrize(
+    ("unsure", "tried", "row"),
+    [(True, True, "pilot_needs_rows"), (True, False, "pilot_fails"), (False, True, "pilot_fails")],
+)
+def test_rows_are_collected_when_validation_could_not_tell_and_no_candidate_is_left(
+    unsure: bool, tried: bool, row: str
+) -> None:
+    ladder = {"training.use": list(VALUES["training"]["candidates"])} if tried else {}
+    now = situation("deployment", fires=("pilot_fails",), patch=ladder)
+    failed = now.signals["pilot_fails"]
+    failed = failed.model_copy(update={"evidence": {**failed.evidence, "validation_unsure": unsure}})
+    move = decide(replace(now, signals={**now.signals, "pilot_fails": failed}))
+    assert move.row == row
+    assert (move.patch == EVIDENCE["more"]) is (row == "pilot_needs_rows")
+
+
+def test_minutes_cost_money_where_they_have_a_price() -> None:
+    budget = {"planning.budgets.money": 100.0}
+    priced = budget | {"planning.prices": {"training_minute": 2.0}}
+    for patch, money, row in ((priced, 100.0, "budget_spent"), (priced, 99.0, "next_candidate"), (budget, 999.0, None)):
+        move = decide(situation("training", fires=("requirements_missed",), patch=patch, money=money))
+        assert row is None or move.row == row
+        assert (move.row == "budget_spent") == (row == "budget_spent")
+
+
 def test_features_come_when_the_ladder_is_spent() -> None:
     ladder = {"training.use": list(VALUES["training"]["candidates"])}
     move = decide(situation("training", fires=("requirements_missed",), patch=ladder))
@@ -226,8 +251,8 @@ def test_planning_relaxes_only_when_the_charter_says_so() -> None:
     move = decide(replace(asked, signals=barren))
     assert (move.to, move.row, move.patch) == (WAITING, "requirements_trade_off", {})
     assert move.asks is not None
-    assert [option.patch for option in move.asks.options] == [{"planning.requirements.roc_auc.at_least": 0.66}]
     assert (move.asks.to, move.asks.then) == ("planning", "stop")
+    assert move.proposal == move.options[0].patch == {"planning.requirements.roc_auc.at_least": 0.66}
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,16 @@ def test_a_csv_goes_out_and_comes_back_once(asking: Path) -> None:
     assert labelling.export(asking, out=sheet) == 3  # those that are answered are not asked again
 
 
+def test_private_columns_do_not_leave(asking: Path) -> None:
+    patching.apply(asking, {"planning.security": {"private": ["mean_radius", "key"]}})
+    for form in ("csv", "labelstudio"):
+        sheet = asking / f"sheet.{form}"
+        labelling.export(asking, form=form, out=sheet)
+        assert "mean_radius" not in sheet.read_text()
+        assert "mean_texture" in sheet.read_text()
+        assert "p000" in sheet.read_text()
+
+
 def test_a_correction_is_added_and_an_old_file_does_not_undo_it(asking: Path) -> None:
     first, second = asking / "first.csv", asking / "second.csv"
     first.write_text("key,label\np000,benign\np001,benign\n")

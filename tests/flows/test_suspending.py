@@ -14,6 +14,7 @@ from flows.suspended import Suspended, forget, point, suspended
 from stages.errors import ParamsError
 from tests.flows.test_answers import KEY, asking
 
+STOP = "3: stop here"
 FILLED = {"answer": "1: option 0", "because": "so", "by": "Ann", "changes": {}}
 
 
@@ -27,9 +28,9 @@ def test_the_form_offers_the_options_and_is_typed(project: Path) -> None:
     form = suspending.form(project, asking(options=2))
     assert issubclass(form, RunInput)
     offered = form.model_json_schema()["properties"]["answer"]["enum"]
-    assert offered == ["1: option 0", "2: option 1", suspending.OWN, suspending.REJECT]
+    assert offered == ["1: option 0", "2: option 1", STOP, suspending.OWN]
     assert form.model_validate(FILLED).model_dump() == FILLED
-    for wrong in ({"answer": "3: option 2"}, {"by": ""}, {"changes": 7}, {"more": 1}):
+    for wrong in ({"answer": "4: option 3"}, {"by": ""}, {"changes": 7}, {"more": 1}):
         with pytest.raises(ValidationError):
             form.model_validate({**FILLED, **wrong})
     patching.apply(project, {"planning.approvals.by": ["Ann", "Bob"]})
@@ -45,14 +46,14 @@ def test_a_filled_in_form_is_the_answer_that_the_command_line_gives(project: Pat
     assert (second.verdict, second.patch) == ("chosen", {KEY: 0.64})
     own = suspending.read_form(project, asked, {**FILLED, "answer": suspending.OWN, "changes": {KEY: 0.5}})
     assert (own.verdict, own.patch) == ("chosen", {KEY: 0.5})
-    no = suspending.read_form(project, asked, {**FILLED, "answer": suspending.REJECT})
+    no = suspending.read_form(project, asked, {**FILLED, "answer": STOP})
     assert (no.verdict, no.patch, no.because) == ("rejected", {}, "so")
 
 
 def test_what_cannot_be_taken_is_said_in_the_next_form(project: Path) -> None:
-    asked = asking()
+    asked = asking(options=2)
     for wrong, says in (
-        ({"answer": suspending.REJECT, "because": " "}, "the reason is empty"),
+        ({"answer": STOP, "because": " "}, "the reason is empty"),
         ({"answer": suspending.OWN}, "changes nothing"),
         ({"answer": suspending.OWN, "changes": {"planing": 1}}, "unknown key"),
     ):

@@ -27,7 +27,8 @@ from stages.training import baselines, checks, decompose, diagnose, evaluate, fi
 from stages.training.bugs import look_for_bugs
 from stages.training.estimators import LINEAR, build, predict
 from stages.training.estimators import fit as fitted
-from stages.training.leakage import copies, features_alone, future_timestamps
+from stages.training.features_alone import features_alone
+from stages.training.leakage import copies, future_timestamps
 from stages.training.predictions import sound_predictions, steady
 from stages.training.ranking import ranking
 from stages.training.sampling import Sampling

@@ -7,10 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from stages.data.collect import refuse_old_rows
 from stages.data.profile import guess_task, profile
 from stages.data.sources import Collected
 from stages.data.sources.table import Table
-from stages.errors import DataError, LoopwrightError
+from stages.errors import DataError, LoopwrightError, ParamsError
 from stages.params import Collect, TableSource, check_params
 from stages.planning.rule import rule_columns
 
@@ -428,3 +429,13 @@ def test_columns_are_renamed_and_scaled(tmp_path: Path) -> None:
     for wrong, message in bad:
         with pytest.raises(LoopwrightError, match=message):
             collect(tmp_path, dated(), **{**keys, **wrong})
+
+
+def test_rows_older_than_may_be_kept_are_refused() -> None:
+    schema = {"window": {"start": "2020-01-01"}, "pilot": {"end": "2020-03-01"}}
+    refuse_old_rows(schema, 60)
+    refuse_old_rows(schema, None)
+    with pytest.raises(ParamsError, match=r"retention_days: the window begins 2020-01-01, 60 days.*later"):
+        refuse_old_rows(schema, 59)
+    with pytest.raises(ParamsError, match="nothing says how old rows are"):
+        refuse_old_rows({"window": {}, "pilot": {}}, 59)

@@ -284,6 +284,51 @@ def test_slices_are_judged_on_rows_that_the_model_has_not_seen(tmp_path: Path) -
     assert found.evidence["slices"][0]["rows"] > splits["valid"]
 
 
+def test_a_soft_requirement_holds_up_no_release_and_is_told(make: Make) -> None:
+    wished = {"planning.requirements.accuracy": {"at_least": 0.9999, "hard": False}}
+    wished |= {"planning.requirements.size_mb": {"at_most": 1e-5, "hard": False}}
+    project = make("breast_cancer", only(**LOGISTIC) | FEW_DRAWS | wished)
+    charter.run(project)
+    signals = train(project)
+    assert signals["requirements_missed"].fires is False
+    assert signals["serving_missed"].fires is False
+    found = deploy(project)
+    assert found["serving_missed"].fires is False
+    assert found["pilot_fails"].fires is False
+    missed = {item["metric"] for item in found["pilot_fails"].evidence["wishes_missed"]}
+    assert missed == {"accuracy", "size_mb"}
+    candidate = read_json(project / "release" / "candidate.json")
+    assert candidate["meets"] is True
+    assert {item["metric"] for item in candidate["wishes"]} == missed
+
+
+def test_the_whole_charter_is_measured(make: Make) -> None:
+    """A figure to beat, priced errors, and a group that must not fare worse."""
+    column = "mean_texture_size"
+    paper = {"metric": "accuracy", "value": 0.9999, "source": "Smith 2020"}
+    patch: dict[str, Any] = {"planning.beat": {"paper": paper, "guess": {"metric": "roc_auc", "value": 0.6}}}
+    patch |= {"planning.prices": {"false_positive": 1.0, "false_negative": 5.0}}
+    patch |= {"planning.ethics": {"sensitive": [column]}, "deployment.slices.min_rows": 20}
+    project = make("breast_cancer", only(**LOGISTIC) | FEW_DRAWS | patch)
+    charter.run(project)
+    signals = train(project)
+    assert signals["requirements_missed"].evidence["baselines"]["paper"] is None  # not of the metric optimised
+    assert read_json(project / "metrics" / "baselines.json")["paper"] == {
+        "accuracy": {"value": 0.9999, "low": None, "high": None}
+    }
+    found = deploy(project)
+    (missed,) = found["pilot_fails"].evidence["wishes_missed"]
+    assert (missed["beat"], missed["source"], missed["met"]) == ("paper", "Smith 2020", False)
+    brought = read_json(project / "metrics" / "pilot.json")["outcome"]
+    assert -5 < brought["constant"]["value"] < brought["model"]["value"] <= 0
+    assert found["outcome_flat"].fires is False
+    assert {item["column"] for item in read_json(project / "release" / "slices.json")} == {column}
+    patching.apply(project, {"planning.ethics": {"sensitive": ["gender"]}})
+    charter.run(project)
+    with pytest.raises(ParamsError, match=r"planning\.ethics\.sensitive: 'gender' is no column of the data"):
+        slices.run(project)
+
+
 def even(member: Any) -> Any:
     """Return the losses of a slice's own mean: one a row, in every slice."""
     return np.ones(len(member))

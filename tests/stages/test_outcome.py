@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from flows import patching
 from flows.init import init
@@ -20,7 +22,7 @@ from stages.errors import DataError, ParamsError
 from stages.files import read_json
 from stages.params import Collect
 from stages.planning import charter, feasibility
-from stages.planning.outcome import checked
+from stages.planning.outcome import by_prices, checked
 from stages.planning.rule import Rule
 from stages.signals import read_signals
 from stages.training import baselines, checks, decompose, diagnose, evaluate, fit, label_quality, learning_curve
@@ -143,3 +145,23 @@ def test_a_poor_outcome_shuts_the_gate(tmp_path: Path) -> None:
     patching.apply(project, {"planning.outcome.call": "worth:missing"})
     with pytest.raises(DataError, match=r"planning\.outcome\.call: worth has no 'missing'"):
         charter.run(project)
+
+
+@given(prices=st.tuples(st.floats(0.1, 10), st.floats(0.1, 10)), seed=st.integers(0, 50))
+def test_wrong_decisions_cost_least_where_the_expected_cost_is_least(prices: tuple[float, float], seed: int) -> None:
+    """Of probabilities that are true no other threshold expects a smaller cost than the one taken (Elkan 2001)."""
+    chance = np.random.default_rng(seed).random(400)
+    rows, prediction = pd.DataFrame(index=range(400)), np.c_[1 - chance, chance]
+    brings = by_prices(*prices)
+    wrong = [brings(rows, np.full(400, code), prediction) for code in (0.0, 1.0)]
+    expected = ((1 - chance) * wrong[0] + chance * wrong[1]).mean()
+    assert set(np.unique(np.r_[wrong[0], wrong[1]])) <= {0.0, -prices[0], -prices[1]}
+    for threshold in np.linspace(0, 1, 21):
+        decided = chance > threshold
+        other = -np.where(decided, prices[0] * (1 - chance), prices[1] * chance).mean()
+        assert expected >= other - 1e-12
+
+
+def test_wrong_decisions_of_more_than_two_classes_have_no_price() -> None:
+    with pytest.raises(ParamsError, match="more than two classes"):
+        by_prices(1, 2)(pd.DataFrame(index=range(2)), np.zeros(2), np.ones((2, 3)) / 3)

@@ -45,7 +45,7 @@ def test_the_charter_is_the_planning_section(tmp_path: Path) -> None:
     found = read_json(tmp_path / "charter/charter.json")
     assert found["requirements"] == {
         "roc_auc": {"at_least": 0.7, "why": "asked"},
-        "size_mb": {"at_most": 5.0, "why": ""},
+        "size_mb": {"at_most": 5.0},
     }
     assert (found["task"], found["optimise"], found["budgets"]["loops"]) == ("classification", "log_loss", 12)
 
@@ -59,6 +59,27 @@ def test_the_charter_is_the_planning_section(tmp_path: Path) -> None:
         ({"roc_auc": {"at_least": 1.2}}, {}, "1.2 cannot be reached"),
         ({"log_loss": {"at_most": -0.1}}, {}, "-0.1 cannot be reached"),
         ({"roc_auc": {"at_least": 0.7}}, {"goal": " "}, "planning.goal: is empty"),
+        ({"roc_auc": {"at_least": 0.7, "hard": False}}, {}, "planning.requirements: are all soft"),
+        (
+            {"roc_auc": {"at_least": 0.7}},
+            {"prices": {"false_positive": 1}},
+            "planning.prices.false_negative: is open, and the other wrong decision has a price",
+        ),
+        (
+            {"roc_auc": {"at_least": 0.7}},
+            {"prices": {"false_positive": 0, "false_negative": 0}},
+            "planning.prices: say that no wrong decision costs anything",
+        ),
+        (
+            {"roc_auc": {"at_least": 0.7}},
+            {"beat": {"paper": {"metric": "rmse", "value": 3}}},
+            "planning.beat.paper.metric: unknown metric 'rmse'",
+        ),
+        (
+            {"roc_auc": {"at_least": 0.7}},
+            {"beat": {"human": {"metric": "roc_auc", "value": 0.9}}},
+            "beat.human: the name of a baseline that is measured",
+        ),
     ],
 )
 def test_a_plan_that_contradicts_itself_is_refused(

@@ -52,6 +52,13 @@ def test_the_lecture_combined_in_three_ways() -> None:
     assert select(LECTURE, {}, by_metric("average_precision", TASK)) == "1"
 
 
+def test_a_wish_decides_among_what_meets_the_requirements_and_not_before() -> None:
+    wish, need = {"recall": Requirement(at_least=0.6)}, {"precision": Requirement(at_least=0.75)}
+    assert select(LECTURE, need, by_metric("average_precision", TASK)) == "1"
+    assert select(LECTURE, need, by_metric("average_precision", TASK), wish) == "2"
+    assert select(LECTURE, {"precision": Requirement(at_least=0.85)}, by_metric("recall", TASK), wish) == "1"
+
+
 def test_a_mean_knows_which_way_is_better_and_a_threshold_still_holds() -> None:
     scores = {"a": {"log_loss": 0.3, "recall": 0.7}, "b": {"log_loss": 0.5, "recall": 0.8}}
     mean = by_weighted_mean({"log_loss": 1, "recall": 1}, TASK)

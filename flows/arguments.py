@@ -1,0 +1,138 @@
+"""The arguments of the command line, command by command."""
+
+from __future__ import annotations
+
+import argparse
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from flows import cli_people as people
+from flows.priority.drivers import drivers_help
+
+EPILOG = """exit codes: 0 done (released, stopped honestly, or nothing to do), 1 crashed, 2 a mistake in the input,
+3 not released although --require-release was given, 130 interrupted (run again to resume)."""
+
+RANKS = "FILE is YAML; each answer is from 1 (against) to 5 (for), or unknown. Its keys:"
+
+if TYPE_CHECKING:
+    Group = argparse._SubParsersAction[argparse.ArgumentParser]
+
+
+class Commands:
+    """Collects commands; each has a project and the exit codes in its help."""
+
+    def __init__(self) -> None:
+        self.top = argparse.ArgumentParser(
+            prog="loopwright", description="The machine-learning lifecycle as a running loop.", epilog=EPILOG
+        )
+        self.top.add_argument("--version", action="version", version=f"loopwright {version('loopwright')}")
+        self.commands = self.top.add_subparsers(dest="command", metavar="command", required=True)
+
+    def add(self, name: str, summary: str, details: str = "") -> argparse.ArgumentParser:
+        """Add a command on a project."""
+        return of_project(_added(self.commands, name, summary, details))
+
+    def group(self, name: str, summary: str, dest: str, metavar: str) -> Group:
+        """Add a command that has commands of its own."""
+        return _added(self.commands, name, summary).add_subparsers(dest=dest, metavar=metavar, required=True)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of every command."""
+    commands = Commands()
+    _going_round(commands)
+    _asking(commands)
+    _sending_back(commands)
+    _data(commands)
+    _planning(commands)
+    return commands.top
+
+
+def _going_round(commands: Commands) -> None:
+    run = commands.add(
+        "run", "Go round the loop until a release or an honest stop", "Resumes a run that was interrupted."
+    )
+    _run_options(run)
+    run.add_argument("--again", action="store_true", help="go round even when nothing changed since the last run")
+
+
+def _asking(commands: Commands) -> None:
+    commands.add("status", "Tell where the loop stands").add_argument("--json", action="store_true", help="as JSON")
+    history = commands.add("history", "List the iterations")
+    history.add_argument("--json", action="store_true", help="as JSON: a list of objects, one an iteration")
+    history.add_argument("--run", metavar="ID", help="only the iterations of this run")
+    commands.add("why", "Show the evidence behind an iteration's move").add_argument("iteration", type=int)
+    map_ = commands.add("map", "Draw the loop with the path taken")
+    map_.add_argument("--svg", type=Path, metavar="FILE", help="write an SVG picture instead of text")
+    map_.add_argument("--run", metavar="ID", help="only this run (default: the last)")
+
+
+def _sending_back(commands: Commands) -> None:
+    restore = commands.add("restore", "Bring back data, params and model of an iteration")
+    restore.add_argument("iteration", type=int)
+    restore.add_argument("--force", action="store_true", help="even when params.yaml holds edits that no iteration has")
+    people.add_commands(commands.add, _run_options)
+
+
+def _data(commands: Commands) -> None:
+    looked_after = commands.group("expectations", "Look after the expectations", "action", "action")
+    suggest = of_project(
+        _added(
+            looked_after,
+            "suggest",
+            "Propose a suite from the present window, and show what would change",
+            "Profile the present window into a suite: types, ranges, categories, missing cells, keys, rows. "
+            "Expectations that a person wrote or edited always stay.",
+        )
+    )
+    suggest.add_argument("--write", action="store_true", help="write the suite and the profile beside it")
+
+    both = commands.group("label", "Labels by people: export what is asked, import answers", "what", "export|import")
+    out = of_project(_added(both, "export", "write the rows that wait for a label"))
+    out.add_argument("--format", choices=["csv", "labelstudio"], default="csv", help="default: csv")
+    out.add_argument("--out", type=Path, metavar="FILE", help="default: print")
+    out.add_argument("-n", type=int, metavar="N", help="at most so many, the most suspect first")
+    into = of_project(_added(both, "import", "take answers in: CSV, or Label Studio's JSON export"))
+    into.add_argument("file", type=Path, metavar="FILE")
+    into.add_argument(
+        "--by", metavar="NAME", help="who labelled, where the file does not say (default: Git's user.name)"
+    )
+
+
+def _planning(commands: Commands) -> None:
+    init = _added(commands.commands, "init", "Make a project around a table of your own")
+    init.add_argument("dir", type=Path, metavar="DIR", help="folder to make")
+    init.add_argument("--data", type=Path, required=True, metavar="PATH", help="CSV or Parquet file, or a folder")
+    init.add_argument("--target", required=True, metavar="COLUMN", help="the column to predict")
+    init.add_argument("--task", choices=["classification", "regression"], help="default: told from the target")
+    init.add_argument("--time", metavar="COLUMN", help="column that orders the rows; splits follow it")
+    init.add_argument("--key", metavar="COLUMN", help="names each row; labels are asked for and joined by it")
+    init.add_argument("--drop", metavar="COLUMN", action="append", default=[], help="never a feature; repeatable")
+    init.add_argument("--group", metavar="COLUMN", help="column whose values a split must not tear apart")
+    ranks = f"{RANKS}\n\n{drivers_help()}"
+    prioritise = _added(commands.commands, "prioritise", "Rank candidate projects by impact and feasibility", ranks)
+    prioritise.formatter_class = argparse.RawDescriptionHelpFormatter
+    prioritise.add_argument("file", type=Path, nargs="?", metavar="FILE", help="the candidates, as YAML")
+    prioritise.add_argument("--template", action="store_true", help="print a file to fill in, everything unknown")
+    prioritise.add_argument("--json", action="store_true", help="as JSON")
+    prioritise.add_argument("--svg", type=Path, metavar="OUT", help="also draw the two-by-two picture")
+    plan = commands.add("plan", "Write or edit the charter, question by question")
+    plan.add_argument("--from", dest="source", type=Path, metavar="FILE", help="take the answers from a YAML file")
+    plan.add_argument("--show", action="store_true", help="print the charter and what is still open")
+
+
+def of_project(command: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    """Let a command be told which project."""
+    command.add_argument("-C", "--project", type=Path, default=Path(), metavar="DIR", help="the project (default: .)")
+    return command
+
+
+def _run_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--allow-dirty", action="store_true", help="run with uncommitted changes to tracked files")
+    command.add_argument("--require-release", action="store_true", help="exit 3 when the run ends without a release")
+    command.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors and the end")
+
+
+def _added(commands: Group, name: str, summary: str, details: str = "") -> argparse.ArgumentParser:
+    return commands.add_parser(name, help=summary, description=f"{summary}. {details}".strip(), epilog=EPILOG)

@@ -1,0 +1,214 @@
+"""``loopwright plan``: the charter asked question by question, taken from a file, or shown with what is still open."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.prompt import Confirm, Prompt
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from flows import patching
+from flows.questions import QUESTIONS, Question, explanation
+from flows.words import patch_line
+from stages.errors import LoopwrightError, ParamsError, ProjectError
+from stages.metric_names import SERVING, larger_is_better
+from stages.params import PARAMS_FILE, check_params, read_params
+from stages.planning.charter import check_plan
+
+Values = dict[str, Any]
+LINES = YAML(typ="safe")
+
+
+def plan(project: Path, *, source: Path | None = None) -> None:
+    """Ask for the charter on the terminal, or take it from a file; nothing is written before all of it holds.
+
+    Parameters
+    ----------
+    project : Path
+        The project.
+    source : Path, optional
+        A YAML file with some or all keys of ``planning``.
+
+    Raises
+    ------
+    ProjectError
+        If there is neither a terminal nor a file.
+    ParamsError
+        If an answer of the file breaks the schema.
+    """
+    console = Console(highlight=False)
+    values = read_params(project)
+    if source is not None:
+        patch = from_file(source, values)
+        check_plan(check_params(patching.patched(values, patch)).planning)
+    elif sys.stdin.isatty():
+        patch = _until_it_holds(console, values)
+    else:
+        raise ProjectError(
+            "there is no terminal to ask on", where="loopwright plan", expected="a file", todo="use --from FILE"
+        )
+    changed = {key: value for key, value in patch.items() if patching.changes_anything(values, {key: value})}
+    if not changed:
+        console.print("nothing changed")
+        return
+    console.print(f"changes {escape(patch_line(changed))}", soft_wrap=True)
+    if source is None and not Confirm.ask(f"write {PARAMS_FILE}?", console=console, default=True):
+        console.print("nothing is written")
+        return
+    patching.apply(project, changed)
+    console.print(f"wrote {PARAMS_FILE}; next: loopwright run")
+
+
+def show(project: Path) -> None:
+    """Print the charter, question by question, and count what nobody has answered."""
+    console = Console(highlight=False)
+    values, open_ = read_params(project), 0
+    filled = check_params(values).model_dump(mode="json", by_alias=True)
+    section = ""
+    for question in QUESTIONS:
+        if question.section != section:
+            section = question.section
+            console.print(f"\n[bold]{section}[/]")
+        answer = _get(filled, question.key)
+        empty = answer in (None, "", [], {})
+        open_ += empty
+        said = "[yellow]open[/]" if empty else escape(_shown(answer))
+        console.print(f"  {escape(question.asks)}\n    {said} [dim]planning.{question.key}[/]", soft_wrap=True)
+    console.print(f"\n{open_} of {len(QUESTIONS)} questions are open; loopwright plan asks them, one by one")
+
+
+def from_file(path: Path, values: Mapping[str, Any]) -> Values:
+    """Return what a file says of the charter as a patch: one dotted key for each leaf, requirements each as a whole.
+
+    Raises
+    ------
+    ParamsError
+        If the file cannot be read, is no YAML mapping, or a key is none of ``planning``.
+    """
+    try:
+        found = LINES.load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ParamsError(f"cannot be read ({error.strerror})", where=str(path), todo="check the path") from None
+    except (YAMLError, UnicodeDecodeError) as error:
+        what = " ".join(str(error).split())
+        raise ParamsError(f"is not YAML: {what}", where=str(path), todo="mend it") from None
+    section = found.get("planning", found) if isinstance(found, dict) else None
+    if not isinstance(section, dict):
+        raise ParamsError("holds no mapping", where=str(path), expected="keys of planning", todo="see docs/params.md")
+    patch = {f"planning.{key}": value for key, value in _leaves(section, values.get("planning", {}), "")}
+    try:
+        check_params(patching.patched(values, patch))
+    except ParamsError as error:
+        raise ParamsError(
+            error.what.replace(PARAMS_FILE, str(path)), where=error.where, expected=error.expected, todo=f"edit {path}"
+        ) from None
+    return patch
+
+
+def _until_it_holds(console: Console, values: Values) -> Values:
+    """Ask until the answers do not contradict each other; the second time Enter keeps those of the first."""
+    patch: Values = {}
+    while True:
+        patch |= asked(console, patching.patched(values, patch))
+        try:
+            check_plan(check_params(patching.patched(values, patch)).planning)
+        except ParamsError as error:
+            console.print(f"\n[red]{escape(str(error))}[/]\nonce more:", soft_wrap=True)
+        else:
+            return patch
+
+
+def asked(console: Console, values: Values) -> Values:
+    """Ask every question of the charter, each again until its answer holds; Enter keeps what is there."""
+    console.print("Enter keeps what stands in brackets, ? explains, Ctrl-C leaves everything as it was.")
+    patch: Values = {}
+    section = ""
+    for question in QUESTIONS:
+        if question.section != section:
+            section = question.section
+            console.print(f"\n[bold]{section}[/]")
+        answers = _requirements if question.key == "requirements" else _leaf
+        patch |= answers(console, question, patching.patched(values, patch))
+    return patch
+
+
+def _leaf(console: Console, question: Question, values: Values) -> Values:
+    key = f"planning.{question.key}"
+    now = _get(check_params(values).model_dump(mode="json", by_alias=True), question.key)
+    while True:
+        text = _answer(console, question, _shown(now))
+        if not text:
+            return {}
+        try:
+            answer = {key: text if question.text else LINES.load(text)}
+            check_params(patching.patched(values, answer))
+        except (YAMLError, LoopwrightError) as error:
+            console.print(f"[red]{escape(' '.join(str(error).split()))}[/]", soft_wrap=True)
+        else:
+            return answer
+
+
+def _requirements(console: Console, question: Question, values: Values) -> Values:
+    """Ask for one requirement after the other, until none is named."""
+    patch: Values = {}
+    task = values["planning"]["task"]
+    while True:
+        now = patching.patched(values, patch)["planning"]["requirements"]
+        name = _answer(console, question, ", ".join(f"{key} {_shown(item)}" for key, item in now.items()))
+        if not name:
+            return patch
+        try:
+            side = "at_least" if larger_is_better(task, name) and name not in SERVING else "at_most"
+            bound = LINES.load(Prompt.ask(f"  {side.replace('_', ' ')}", console=console))
+            item: Values = {side: bound}
+            item |= {} if Confirm.ask("  no release without it", console=console, default=True) else {"hard": False}
+            for key, asks in (("asked_by", "who asked for it"), ("why", "why this value")):
+                said = Prompt.ask(f"  {asks}", console=console, default="", show_default=False)
+                item |= {key: said} if said else {}
+            answer = {f"planning.requirements.{name}": item}
+            check_params(patching.patched(values, patch | answer))
+            patch |= answer
+        except (YAMLError, LoopwrightError, KeyError) as error:
+            console.print(f"[red]{escape(' '.join(str(error).split()))}[/]", soft_wrap=True)
+
+
+def _answer(console: Console, question: Question, now: str) -> str:
+    """Return what is typed, "" to keep what is there; ? is answered with the explanation of the key."""
+    while True:
+        asks = f"{escape(question.asks)} [dim]\\[{escape(now) or 'open'}][/]"
+        text = Prompt.ask(asks, console=console, default="", show_default=False).strip()
+        if text != "?":
+            return text
+        console.print(f"  {escape(explanation(question.key))}", soft_wrap=True)
+
+
+def _leaves(section: Mapping[str, Any], known: Any, prefix: str) -> Iterator[tuple[str, Any]]:
+    """Yield dotted keys and values; what is a section in the params is entered, all else is taken as it stands."""
+    for name, value in section.items():
+        key = f"{prefix}{name}"
+        if isinstance(value, dict) and key in ("requirements", "beat", "prices", "budgets", "progress", "ethics"):
+            yield from ((f"{key}.{inner}", item) for inner, item in value.items())
+        else:
+            yield key, value
+
+
+def _get(values: Mapping[str, Any], key: str) -> Any:
+    found: Any = values["planning"]
+    for part in key.split("."):
+        found = found.get(part) if isinstance(found, Mapping) else None
+    return found
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, Mapping):
+        kept = {key: item for key, item in value.items() if item not in (None, "", True)}
+        return ", ".join(f"{key} {_shown(item)}" for key, item in kept.items())
+    if isinstance(value, list):
+        return ", ".join(map(_shown, value))
+    return "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,1 @@
+"""Which project first: impact x feasibility of candidate projects, by answers and by what is measured."""

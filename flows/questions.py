@@ -1,0 +1,69 @@
+"""The questions of the charter, in the order in which they are asked; what each means stands in the params' schema."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pydantic import BaseModel
+
+from stages.params import Planning
+
+
+@dataclass(frozen=True)
+class Question:
+    """A key under ``planning``, the section it is asked in, and the question; ``text`` is taken as it is typed."""
+
+    section: str
+    key: str
+    asks: str
+    text: bool = False
+
+
+WHAT, NEEDED, COST, HARM, ALONE = (
+    "What is it for?",
+    "What is required?",
+    "What may it cost?",
+    "Who can be harmed?",
+    "When nobody is there",
+)
+QUESTIONS: tuple[Question, ...] = (
+    Question(WHAT, "goal", "What is the project for, in one sentence?", text=True),
+    Question(WHAT, "users", "Who uses the predictions?", text=True),
+    Question(WHAT, "decides", "What is decided by them, and what happens without them?", text=True),
+    Question(WHAT, "archetype", "Does it improve software, help a person, or act alone?", text=True),
+    Question(NEEDED, "optimise", "Which one metric is to be as good as possible?", text=True),
+    Question(NEEDED, "requirements", "Which metric must keep a bound? (Enter when there is no other)"),
+    Question(NEEDED, "rule", "By which columns would a rule without any model decide?"),
+    Question(NEEDED, "if_rule_suffices", "Is there anything to learn when that rule suffices?", text=True),
+    Question(COST, "prices.row", "What does a row cost?"),
+    Question(COST, "prices.label", "What does a label cost?"),
+    Question(COST, "prices.training_minute", "What does a minute of a run cost?"),
+    Question(COST, "prices.false_positive", "What does it cost to take a first class for a second?"),
+    Question(COST, "prices.false_negative", "What does it cost to take a second class for a first?"),
+    Question(COST, "budgets.labels", "How many labelled rows may be collected in all?"),
+    Question(COST, "budgets.money", "What may rows, labels and minutes cost in all?"),
+    Question(COST, "budgets.minutes", "How many minutes may a run take?"),
+    Question(COST, "budgets.loops", "How many times may it go back?"),
+    Question(HARM, "ethics.harm", "Who can be harmed by a wrong prediction, and how?", text=True),
+    Question(HARM, "ethics.sensitive", "Which columns tell groups that must not fare worse?"),
+    Question(HARM, "security.private", "Which columns may not leave this project?"),
+    Question(HARM, "security.retention_days", "How many days may rows be kept?"),
+    Question(ALONE, "unattended", "What may be done when planning is asked and nobody is there?", text=True),
+)
+
+
+def explanation(key: str) -> str:
+    """Return what the schema says of a key under ``planning``.
+
+    Examples
+    --------
+    >>> explanation("optimise")
+    'The one metric to optimise; the others are thresholds.'
+    """
+    model: type[BaseModel] = Planning
+    *sections, last = key.split(".")
+    for section in sections:
+        inner = model.model_fields[section].annotation
+        assert isinstance(inner, type) and issubclass(inner, BaseModel)
+        model = inner
+    return model.model_fields[last].description or str(model.model_fields[last].annotation.__doc__)

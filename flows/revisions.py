@@ -1,0 +1,139 @@
+"""What planning may do when the loop comes back to it: revisions of the charter, each with what it reaches and costs.
+
+A person chooses one. When nobody is there, `planning.unattended` may allow the row's own cure; nothing is ever bought
+beyond a budget so.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from flows.changes import ROWS, SPARE, easier
+from flows.situation import Patch, Situation
+from flows.transitions import Transition
+from stages.requirements import bound_words
+
+Kind = Literal["cure", "relax", "give_way", "buy_rows", "stop"]
+LABELS, MONEY = "planning.budgets.labels", "planning.budgets.money"
+
+
+class Revision(BaseModel):
+    """One way to go on: what it changes, what it is expected to reach, and what it costs.
+
+    Attributes
+    ----------
+    kind : str
+        cure: what the row itself proposes; relax: one requirement to what was reached; give_way: one requirement as
+        far as the others allow; buy_rows: as many as the learning curve asks for; stop: leave it.
+    patch : dict
+        Dotted key of ``params.yaml`` -> new value.
+    says : str
+        For people.
+    money : float or None
+        What it costs beyond what is spent, in the charter's unit of money; None where no price is set.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Kind
+    patch: dict[str, Any] = Field(default_factory=dict)
+    says: str
+    money: float | None = None
+
+
+def revisions(row: Transition, situation: Situation) -> list[Revision]:
+    """Return what a row that asks a person offers, its own cure first, and to stop last; no patch twice.
+
+    Parameters
+    ----------
+    row : Transition
+        The row of the table that fired.
+    situation : Situation
+        What `decide` looks at.
+    """
+    found: list[Revision] = []
+    for revision in (*_own(row, situation), *_relaxed(situation), *_giving_way(row, situation), *_bought(situation)):
+        if revision.patch and revision.patch not in [other.patch for other in found]:
+            found.append(revision)
+    return [
+        *found,
+        Revision(kind="stop", says="stop here: the evidence stays in the record", money=0.0),
+    ]
+
+
+def _own(row: Transition, situation: Situation) -> Iterator[Revision]:
+    patch = row.change(situation)
+    if patch:
+        reached = [_reached(item) for item in situation.missed if _key(item) in patch]
+        yield Revision(kind="cure", patch=patch, says="; ".join([row.cure, *reached]), money=0.0)
+
+
+def _relaxed(situation: Situation) -> Iterator[Revision]:
+    """Relax each missed requirement alone: what the others then still ask for stays open."""
+    missed = {str(item["metric"]): item for item in situation.missed}
+    for name, item in missed.items():
+        others = ", ".join(other for other in missed if other != name)
+        if not others or not _relaxable(item, situation):
+            continue
+        yield Revision(kind="relax", patch=_relaxing(item), says=f"{_reached(item)}; {others} stays missed", money=0.0)
+
+
+def _giving_way(row: Transition, situation: Situation) -> Iterator[Revision]:
+    """Hold all requirements but one, and take that one as far as the others allow: a point of the frontier each."""
+    if "requirements_trade_off" not in row.signals:
+        return
+    for item in situation.evidence("give_way") or []:
+        decided = "" if item["threshold"] is None else f" deciding from {item['threshold']:.3g} on"
+        says = f"{_reached(item)}: every other requirement is met by {item['candidate']}{decided}"
+        if _relaxable(item, situation):
+            yield Revision(kind="give_way", patch=_relaxing(item), says=says, money=0.0)
+
+
+def _bought(situation: Situation) -> Iterator[Revision]:
+    """Buy the rows that the learning curve asks for, where it names a number and the source has more."""
+    needed, more = situation.evidence("rows_needed") or {}, dict(situation.evidence("more") or {})
+    rows, step = situation.evidence("rows") or 0, situation.evidence("more_rows") or 0
+    if not more or needed.get("value") is None or needed["value"] <= rows:
+        return
+    enough = math.ceil(round(needed["value"] * (1 + SPARE), 6))
+    patch: Patch = {ROWS: enough} if set(more) == {ROWS} else more
+    held = (enough if set(more) == {ROWS} else rows + step) + (situation.evidence("pilot_rows") or 0)
+    budgets, prices = situation.params.planning.budgets, situation.params.planning.prices
+    price = prices.row + prices.label
+    if held > budgets.labels:
+        patch |= {LABELS: held}
+    if budgets.money is not None and held * price > budgets.money:
+        patch |= {MONEY: float(math.ceil(held * price))}
+    high = "no number" if needed.get("high") is None else f"{needed['high']:,.0f}"
+    says = (
+        f"collect more: about {needed['value']:,.0f} rows of the window meet the requirements by the learning curve "
+        f"({needed.get('low') or 0:,.0f} … {high}); there are {rows:,}"
+    )
+    if set(more) != {ROWS} and rows + step < needed["value"]:
+        says += f", and this step brings {step:,}"
+    spent = rows + (situation.evidence("pilot_rows") or 0)
+    yield Revision(kind="buy_rows", patch=patch, says=says, money=(held - spent) * price if price else None)
+
+
+def _relaxable(item: dict[str, Any], situation: Situation) -> bool:
+    return item.get("value") is not None and item["metric"] in situation.params.planning.requirements
+
+
+def _relaxing(item: dict[str, Any]) -> Patch:
+    return {_key(item): easier(item["value"], item["side"])}
+
+
+def _key(item: dict[str, Any]) -> str:
+    return f"planning.requirements.{item['metric']}.{item['side']}"
+
+
+def _reached(item: dict[str, Any]) -> str:
+    low, high = item.get("low"), item.get("high")
+    sure = f" ({low:.4g} … {high:.4g})" if low is not None and high is not None else ""
+    value = item.get("value")
+    figure = "unknown" if value is None else f"{value:.4g}"
+    return f"{item['metric']} {figure}{sure} instead of {bound_words(item['side'], item['bound'])}"
