@@ -41,7 +41,7 @@ def main() -> None:
     project, port = Path(sys.argv[1]), int(sys.argv[2])
     lock = FileLock(project / LOCK_FILE)
     try:
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=1)  # others hold it for an instant, to see whether we do
     except Timeout:
         return  # another one was quicker
     state: dict[str, Any] = {"pid": os.getpid(), "url": None, "error": None, "ready": False}

@@ -19,6 +19,7 @@ from pydantic import Field, create_model
 from flows import answers
 from flows.deciding import made
 from flows.record import Iteration, read_record
+from flows.service import name_of
 from flows.suspended import Suspended, forget, point, suspended
 from flows.words import option_lines
 from stages.errors import LoopwrightError
@@ -98,22 +99,29 @@ def read_form(project: Path, asked: Iteration, said: dict[str, Any]) -> answers.
 
 
 def resume_due(project: Path) -> None:
-    """Resume the suspended flow run when its question is answered by another way, settled, or its time is over."""
+    """Let Prefect go on when the question of its suspended run is answered by another way, settled, or over.
+
+    Where that run is gone or was cancelled meanwhile, and the loop still stands there, another one is started.
+    """
     waits = suspended(project)
     if waits is None:
         return
     asked = answers.question(read_record(project))
-    if asked is not None and waits.waits_for(asked) and answers.answer_or_rule(project, asked) is None:
+    open_still = asked is not None and waits.waits_for(asked)
+    if asked is not None and open_still and answers.answer_or_rule(project, asked) is None:
         return
     with get_client(sync_client=True) as client:
         try:
             state = client.read_flow_run(UUID(waits.flow_run)).state
-            if state is not None and state.is_paused():
-                client.set_flow_run_state(UUID(waits.flow_run), Scheduled(name="Resuming"))
-            elif state is not None and not state.is_final():
-                return  # it is just suspending, or going on by itself
         except ObjectNotFound:
-            pass
+            state = None
+        if state is not None and state.is_paused():
+            client.set_flow_run_state(UUID(waits.flow_run), Scheduled(name="Resuming"))
+        elif state is not None and not state.is_final():
+            return  # it is just suspending, or going on by itself
+        elif open_still:
+            deployment = client.read_deployment_by_name(f"run/{name_of(project)}-run")
+            client.create_flow_run_from_deployment(deployment.id)
     forget(project)
 
 

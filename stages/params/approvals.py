@@ -20,5 +20,6 @@ class Approvals(Section):
     wait_minutes: Annotated[float, Field(gt=0)] = Field(10080.0, description="How long a decision waits, minutes.")
     then: Literal["stop", "relax"] = Field(
         "stop",
-        description="When the time is over: stop with the evidence, or take the first option, as `unattended` would.",
+        description="When the time is over: stop with the evidence, or take what the row proposes, as "
+        "`unattended: relax` would.",
     )
