@@ -7,6 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from flows import cli_people as people
 from flows.priority.drivers import drivers_help
 
 EPILOG = """exit codes: 0 done (released, stopped honestly, or nothing to do), 1 crashed, 2 a mistake in the input,
@@ -71,11 +72,7 @@ def _sending_back(commands: Commands) -> None:
     restore = commands.add("restore", "Bring back data, params and model of an iteration")
     restore.add_argument("iteration", type=int)
     restore.add_argument("--force", action="store_true", help="even when params.yaml holds edits that no iteration has")
-    back = commands.add("back", "Send the loop back to a stage, for a reason of yours, and run on from there")
-    back.add_argument("stage", choices=["planning", "data", "training", "deployment"])
-    back.add_argument("--because", required=True, metavar="TEXT", help="the reason; it goes into the record")
-    back.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a change of params; repeatable")
-    _run_options(back)
+    people.add_commands(commands.add, _run_options)
 
 
 def _data(commands: Commands) -> None:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 import traceback
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
+from flows import cli_people as people
 from flows.arguments import parser
-from stages.errors import LoopwrightError, ParamsError, PriorityError, ProjectError
+from flows.exits import CRASHED, INTERRUPTED, OK, exit_code
+from stages.errors import LoopwrightError, PriorityError, ProjectError
 
-OK, CRASHED, MISTAKE, NOT_RELEASED, INTERRUPTED = 0, 1, 2, 3, 130
 ERROR_LOG = ".loopwright/last-error.log"
 
 # Telemetry of every dependency is off; Prefect's console lines would break into ours, its UI keeps them all.
@@ -54,15 +53,7 @@ def _run(args: argparse.Namespace, project: Path) -> int:
     from flows.running import run
 
     ended = run(project, quiet=args.quiet, allow_dirty=args.allow_dirty, again=args.again)
-    return NOT_RELEASED if args.require_release and ended.move["to"] != "released" else OK
-
-
-def _back(args: argparse.Namespace, project: Path) -> int:
-    from flows.running import back
-
-    patch = dict(_assignment(text) for text in args.set)
-    ended = back(project, args.stage, args.because, patch, quiet=args.quiet, allow_dirty=args.allow_dirty)
-    return NOT_RELEASED if args.require_release and ended.move["to"] != "released" else OK
+    return exit_code(ended, require_release=args.require_release)
 
 
 def _restore(args: argparse.Namespace, project: Path) -> int:
@@ -156,35 +147,13 @@ COMMANDS = {
     "why": _why,
     "map": _map,
     "restore": _restore,
-    "back": _back,
+    **people.COMMANDS,
     "init": _init,
     "prioritise": _prioritise,
     "plan": _plan,
     "expectations": _expectations,
     "label": _label,
 }
-
-
-def _assignment(text: str) -> tuple[str, Any]:
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
-    from stages.params import refuse_bare_dates
-
-    key, equals, value = text.partition("=")
-    if not equals or not key.strip():
-        raise ParamsError(f"{text!r} is no assignment", where="--set", expected="key=value", todo="e.g. --set seed=7")
-    try:
-        loaded = YAML(typ="safe").load(value)
-        refuse_bare_dates(loaded, key.strip())
-        json.dumps(loaded, allow_nan=False)
-        return key.strip(), loaded
-    except (YAMLError, TypeError, ValueError):
-        raise ParamsError(
-            f"{value!r} is no value for params",
-            where=f"--set {key}",
-            expected="a number, text, list or mapping in YAML",
-        ) from None
 
 
 def _crashed(project: Path, error: Exception) -> int:

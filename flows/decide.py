@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from flows.asking import Asks, asks
 from flows.patching import changes_anything
 from flows.revisions import Revision, revisions
 from flows.situation import Patch, Situation
@@ -20,9 +21,9 @@ EXHAUSTED = "nothing_left"
 class Move(BaseModel):
     """Where the loop goes, by which row, why, and what changes on the way.
 
-    ``options`` are what a person may choose from when the row asks one and nobody is there, and ``proposal`` is the
-    patch of the first. ``considered`` keeps every other row that fired and why it was not taken: evidence, not
-    decoration.
+    ``options`` are what a person may choose from when the row asks one, ``proposal`` is the patch of the row itself,
+    and ``asks`` the question when the loop waits for a person. ``considered`` keeps every other row that fired and why
+    it was not taken: evidence, not decoration.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -34,6 +35,7 @@ class Move(BaseModel):
     proposal: dict[str, Any] = Field(default_factory=dict)
     options: list[Revision] = Field(default_factory=list)
     considered: list[dict[str, str]] = Field(default_factory=list)
+    asks: Asks | None = None
 
     @property
     def ends(self) -> bool:
@@ -154,7 +156,12 @@ def _try(row: Transition, situation: Situation, taken: int) -> tuple[Move | None
     patch = row.change(situation)
     if row.asks and situation.params.planning.unattended == "stop":
         text = _with_missing(reason + "; planning decides, and nobody is there", situation)
-        return Move(to=STOP, row=row.name, reason=text, proposal=patch, options=revisions(row, situation)), ""
+        options = revisions(row, situation)
+        return Move(to=STOP, row=row.name, reason=text, proposal=patch, options=options), ""
+    if row.asks and situation.params.planning.unattended == "ask":
+        text = _with_missing(reason + "; planning decides, and a person is asked", situation)
+        asked = {"proposal": patch, "options": revisions(row, situation), "asks": asks(row, situation)}
+        return Move(to=WAITING, row=row.name, reason=text, **asked), ""
     if not patch or not changes_anything(situation.values, patch):
         return None, "nothing left to change"
     if taken >= situation.params.planning.budgets.per_row:

@@ -18,6 +18,7 @@ from stages.params import check_params, read_params
 from stages.signals import Signal
 
 CURSOR = "data.labels.answers"
+ANSWER = "answer"  # the signal of a line that answers a question
 
 
 @dataclass(frozen=True)
@@ -69,9 +70,7 @@ def take_up(project: Path, record: list[Iteration]) -> Entry | Ended:
         patching.apply(project, move["patch"])
         now = patching.params_hash(project)
     if now == last.params_after:
-        return Entry(
-            last.run, last.iteration + 1, move["to"], move["reason"], move["row"], move["patch"], _by(move["row"])
-        )
+        return entry_after(last)
     return Entry(new_run(), last.iteration + 1, STAGES[0], _edited(project, record, now), "edited", by="person")
 
 
@@ -100,13 +99,34 @@ def _but_for_answers(project: Path, counted: int) -> set[str]:
     return {written, patching.hash_of(values)}
 
 
+def entry_after(done: Iteration) -> Entry:
+    """Return the entry that a recorded move to a stage makes.
+
+    A person sends the loop on by a line of their own, which holds no work; else the loop does it itself.
+    """
+    by = "person" if done.by == "person" and not done.steps else "loop"
+    move = done.move
+    return Entry(done.run, done.iteration + 1, move["to"], move["reason"], move["row"], move["patch"], by)
+
+
 def past_of(record: list[Iteration], run: str) -> tuple[Past, ...]:
-    """Return the ways back that the loop took in this run, as `decide` wants them."""
+    """Return the ways back that the loop took in this run, as `decide` wants them.
+
+    A decision that nobody took in time is one of them: the iteration that asked for it was judged.
+    """
+    asked = {item.iteration: item for item in record}
     return tuple(
-        Past(item.stage, item.move["row"], _distance(item), item.move["to"], _chosen(item))
+        Past(item.stage, item.move["row"], _distance(judged), item.move["to"], _chosen(judged))
         for item in record
         if item.run == run and item.by != "person" and goes_back(item.move)
+        for judged in (asked.get(question_of(item) or item.iteration, item),)
     )
+
+
+def question_of(item: Iteration) -> int | None:
+    """Return the iteration whose question this line answers, None where it answers none."""
+    found = (signal["evidence"].get("question") for signal in item.signals if signal["name"] == ANSWER)
+    return next((int(number) for number in found if number is not None), None)
 
 
 def goes_back(move: dict[str, Any]) -> bool:
@@ -138,10 +158,6 @@ def _distance(item: Iteration) -> float | None:
 def _chosen(item: Iteration) -> str | None:
     found = (signal["evidence"].get("chosen") for signal in item.signals)
     return next((str(name) for name in found if name), None)
-
-
-def _by(row: str) -> str:
-    return "person" if row == "manual" else "loop"
 
 
 def _edited(project: Path, record: list[Iteration], now: str) -> str:

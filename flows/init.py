@@ -173,6 +173,7 @@ def _write(draft: Path, data: Path, values: dict[str, Any], found: dict[str, Any
             pipeline = pipeline.replace(classification, regression)
     write_text(draft / "dvc.yaml", pipeline)
     write_text(draft / "labels" / "README.md", (templates / "labels.md").read_text(encoding="utf-8"))
+    write_text(draft / "prefect.yaml", (templates / "prefect.yaml").read_text(encoding="utf-8"))
     write_text(draft / ".gitignore", (templates / "gitignore").read_text(encoding="utf-8"))
 
 

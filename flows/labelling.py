@@ -120,7 +120,7 @@ def take(project: Path, path: Path, *, by: str | None = None) -> int:
     except OSError as error:
         raise DataError(f"cannot be read ({error.strerror})", where=str(path), todo="check the path") from None
     digest, now = hashlib.sha256(raw).hexdigest(), dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
-    who = by or _user(project)
+    who = by or user_name(project)
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -258,7 +258,8 @@ def _check(project: Path, given: Given) -> None:
             )
 
 
-def _user(project: Path) -> str:
+def user_name(project: Path) -> str:
+    """Return Git's user.name, else the name of the account."""
     import getpass
 
     try:

@@ -13,6 +13,7 @@ from prefect.events.worker import EventsWorker
 from prefect.logging import get_run_logger
 from prefect.logging.handlers import APILogWorker
 
+from flows import boundary
 from flows.artifacts import publish_artifacts
 from flows.decide import FORWARD
 from flows.entry import Ended, Entry, new_run
@@ -103,10 +104,11 @@ def _go_round(session: Session) -> list[Iteration]:
             "iteration %d: %s -> %s: %s", done.iteration, done.stage, done.move["to"], done.move["reason"]
         )
         session.show.stage_done(done)
-        move = done.move
-        if move["to"] not in STAGES:
+        said, following = boundary.after(session, done)
+        made += said
+        if following is None:
             return made
-        entry = Entry(entry.run, entry.number + 1, move["to"], move["reason"], move["row"], move["patch"])
+        entry = following
 
 
 def stage_title(entry: Entry, earlier: Sequence[Iteration]) -> str:

@@ -20,13 +20,17 @@ LOCK_FILE = f"{STATE}/run.lock"
 OWNER_FILE = f"{STATE}/run.owner.json"
 
 
+class Running(ProjectError):  # noqa: N818
+    """Another process holds the project's lock."""
+
+
 @contextmanager
 def project_lock(project: Path) -> Iterator[None]:
     """Hold the project's lock.
 
     Raises
     ------
-    ProjectError
+    Running
         If another process holds it; its pid is named.
     """
     (project / STATE).mkdir(exist_ok=True)
@@ -35,7 +39,7 @@ def project_lock(project: Path) -> Iterator[None]:
         lock.acquire(timeout=0.3)  # `status` holds it for an instant
     except Timeout:
         held = _read_owner(project)
-        raise ProjectError(
+        raise Running(
             f"a run is going on (pid {held.get('pid', 'unknown')}: {held.get('command', '')})",
             where=str(project),
             todo="wait for its end, or stop it with Ctrl-C where it runs",
@@ -50,18 +54,22 @@ def project_lock(project: Path) -> Iterator[None]:
 
 def owner(project: Path) -> int | None:
     """Return the pid of the run that holds the lock now, None when there is none."""
-    path = project / LOCK_FILE
+    return int(_read_owner(project).get("pid", 0)) or None if held(project / LOCK_FILE) else None
+
+
+def held(path: Path) -> bool:
+    """Tell whether a process holds a lock file now."""
     if not path.exists():
-        return None
+        return False
     lock = FileLock(path)
     try:
         lock.acquire(timeout=0)
     except PermissionError:
-        return None  # nobody runs where we may not write
+        return False  # nobody runs where we may not write
     except Timeout:
-        return int(_read_owner(project).get("pid", 0)) or None
+        return True
     lock.release()
-    return None
+    return False
 
 
 def _read_owner(project: Path) -> dict[str, Any]:

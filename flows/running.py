@@ -8,24 +8,20 @@ from typing import Any
 
 from rich.markup import escape
 
-from flows import patching, pipeline, record, snapshots
-from flows.entry import Ended, Entry, new_run
-from flows.lock import project_lock
+from flows import boundary, patching, pipeline, record, snapshots
+from flows.entry import Ended, Entry, entry_after, new_run
+from flows.labelling import user_name
+from flows.lock import Running, owner, project_lock
 from flows.project import check_project
 from flows.record import Iteration
+from flows.requests import Request, checked, put
 from flows.server import PrefectServer
-from flows.session import Session, check_files, open_session
+from flows.session import Session, open_session
 from flows.show import Show
 from flows.transitions import RELEASED, STAGES, WAITING
+from flows.waiting import how_to_go_on
 from flows.words import remarks
-from stages.errors import ParamsError, ProjectError
-from stages.params import check_params, read_params
-from stages.planning.charter import check_plan
-from stages.signals import Signal
-
-HOW_TO_LABEL = (
-    "next: loopwright label export --out FILE; fill in the labels; loopwright label import FILE; loopwright run"
-)
+from stages.errors import ProjectError
 
 
 def run(project: Path, *, quiet: bool = False, allow_dirty: bool = False, again: bool = False) -> Iteration:
@@ -38,21 +34,27 @@ def run(project: Path, *, quiet: bool = False, allow_dirty: bool = False, again:
     """
     show = Show(quiet=quiet)
     with open_session(project, show, allow_dirty=allow_dirty) as session:
-        if isinstance(session.entry, Ended):
-            last = session.entry.last
-            changed = _changed(session) if not again else ["--again"]
-            if not changed:
-                show.note(f"nothing changed since iteration {last.iteration}, which {_ended(last)}")
-                if last.move["to"] == WAITING:
-                    show.note(HOW_TO_LABEL)
-                else:
-                    show.note("next: loopwright back STAGE --because TEXT --set KEY=VALUE, or edit params.yaml")
-                return last
-            reason = (
-                "asked to run again" if again else f"changed since iteration {last.iteration}: {', '.join(changed)}"
-            )
-            session.entry = Entry(new_run(), last.iteration + 1, STAGES[0], reason, "changed", by="person")
-        return _go(session, show)
+        return _go(session, show) if begin(session, again=again) else record.read_record(project)[-1]
+
+
+def begin(session: Session, *, again: bool = False) -> bool:
+    """Set where a run begins, and tell whether there is anything to run; where not, say what to do about it."""
+    boundary.at_start(session)
+    if not isinstance(session.entry, Ended):
+        return True
+    last, show = session.entry.last, session.show
+    changed = _changed(session) if not again else ["--again"]
+    if not changed:
+        show.note(f"nothing changed since iteration {last.iteration}, which {_ended(last)}")
+        if last.move["to"] == WAITING:
+            for line in how_to_go_on(last):
+                show.note(line)
+        else:
+            show.note("next: loopwright back STAGE --because TEXT --set KEY=VALUE, or edit params.yaml")
+        return False
+    reason = "asked to run again" if again else f"changed since iteration {last.iteration}: {', '.join(changed)}"
+    session.entry = Entry(new_run(), last.iteration + 1, STAGES[0], reason, "changed", by="person")
+    return True
 
 
 def back(
@@ -61,10 +63,13 @@ def back(
     because: str,
     patch: dict[str, Any],
     *,
+    by: str | None = None,
     quiet: bool = False,
     allow_dirty: bool = False,
-) -> Iteration:
+) -> Iteration | None:
     """Send the loop back to ``stage`` for a person's reason, and run on; return the last iteration.
+
+    While a run is going it takes the way back at its next boundary, and None is returned.
 
     Raises
     ------
@@ -72,36 +77,22 @@ def back(
         If the patch breaks the schema or changes nothing.
     """
     show = Show(quiet=quiet)
-    values = read_params(project)
-    if not patch or not patching.changes_anything(values, patch):
-        raise ParamsError(
-            "a way back that changes nothing is refused",
-            where="loopwright back",
-            expected="at least one --set KEY=VALUE that differs from params.yaml",
-            todo="to run again as it is: loopwright run --again",
-        )
-    patched = check_params(patching.patched(values, patch))
-    check_plan(patched.planning)
-    check_files(project, patched)
-    if not because.strip():
-        raise ParamsError("the reason is empty", where="--because", expected="a sentence for the record")
-    reader = pipeline.first_reader(project, patch)
-    if reader is None:
-        raise ParamsError(f"no step reads {', '.join(patch)}", where="--set", expected="params that dvc.yaml names")
-    if STAGES.index(reader) < STAGES.index(stage):
-        show.note(f"entering at {reader} already, which reads {', '.join(patch)}")
-        stage = reader
-    with open_session(project, show, allow_dirty=allow_dirty) as session:
-        lines = record.read_record(project)
-        stands = lines[-1].stage if lines else STAGES[0]
-        number = lines[-1].iteration + 1 if lines else 1
-        entry = Entry(new_run(), number, stands, because, "manual", by="person")
-        signal = Signal(name="manual", fires=True, says=because, evidence={"to": stage, "patch": patch})
-        said = session.conclude_manual(entry, signal)
-        show.stage_started("a person's way back", entry)
-        show.stage_done(said)
-        session.entry = Entry(entry.run, number + 1, stage, because, "manual", patch, by="person")
-        return _go(session, show)
+    asked = Request(stage=stage, because=because, patch=patch, by=by or user_name(project))
+    request = checked(project, asked)
+    if request.stage != stage:
+        show.note(f"entering at {request.stage} already, which reads {', '.join(patch)}")
+    try:
+        with open_session(project, show, allow_dirty=allow_dirty) as session:
+            lines = record.read_record(project)
+            stands, number = (lines[-1].stage, lines[-1].iteration + 1) if lines else (STAGES[0], 1)
+            session.entry = entry_after(boundary.take(session, request, new_run(), stands, number))
+            return _go(session, show)
+    except Running as held:
+        put(project, request)
+        if owner(project) is not None:
+            show.note(f"{held.what}: it takes the way back at its next boundary")
+            return None
+    return run(project, quiet=quiet, allow_dirty=allow_dirty)  # it ended meanwhile, and the request waits
 
 
 def restore(project: Path, number: int, *, force: bool = False) -> Iteration:
@@ -209,7 +200,8 @@ def _tell_end(lines: list[Iteration], show: Show) -> None:
         show.note(f"next: loopwright history; loopwright why {last.iteration}")
         return
     if last.move["to"] == WAITING:
-        show.note(HOW_TO_LABEL)
+        for line in how_to_go_on(last, options=False):
+            show.note(line)
         return
     proposed = " ".join(f"--set {shlex.quote(f'{key}={value}')}" for key, value in last.move["proposal"].items())
     way = f"planning --because TEXT {proposed}" if proposed else "STAGE --because TEXT --set KEY=VALUE"

@@ -21,6 +21,7 @@ from typing import IO
 
 from filelock import FileLock, Timeout
 
+from flows.service import url_of
 from stages.errors import ProjectError
 
 LOG_FILE = ".loopwright/prefect-server.log"
@@ -41,14 +42,30 @@ uvicorn.run("prefect.server.api.server:create_app", factory=True, host=sys.argv[
 
 
 class PrefectServer:
-    """The server of one run; does nothing where ``PREFECT_API_URL`` or a Prefect profile names one already."""
+    """The server of one run; does nothing where one is named already: by ``PREFECT_API_URL``, a Prefect profile, `up`.
 
-    def __init__(self, project: Path) -> None:
+    Parameters
+    ----------
+    project : Path
+        Its log goes there.
+    port : int
+        Where it listens, when that is free; 0 for any port.
+    shared : bool
+        Whether one that is up for the project is used.
+    """
+
+    def __init__(self, project: Path, *, port: int = 0, shared: bool = True) -> None:
         self._log = project / LOG_FILE
         self._process: subprocess.Popen[bytes] | None = None
         self._output: IO[bytes] | None = None
         self._turn = FileLock(_home() / "loopwright.lock")
-        self.url = configured_url()
+        self._port = port
+        self.url = configured_url() or (url_of(project) if shared else None)
+
+    @property
+    def lives(self) -> bool:
+        """Whether the child runs, or the server is the user's."""
+        return self._process is None or self._process.poll() is None
 
     def start(self) -> None:
         """Start the child and return at once; after another run's server, when one is just starting.
@@ -56,11 +73,13 @@ class PrefectServer:
         One at a time, because two that make or migrate Prefect's database together fail both.
         """
         if self.url is not None:
+            os.environ["PREFECT_API_URL"] = self.url
             return
         _home().mkdir(parents=True, exist_ok=True)
         with suppress(Timeout):
             self._turn.acquire(timeout=TURN_WITHIN)
-        port = _free_port()
+        port = _free_port(self._port)
+        self.url = f"http://{HOST}:{port}/api"
         self._log.parent.mkdir(exist_ok=True)
         self._output = self._log.open("wb")
         self._process = subprocess.Popen(
@@ -68,11 +87,15 @@ class PrefectServer:
             stdin=subprocess.PIPE,
             stdout=self._output,
             stderr=subprocess.STDOUT,
-            env={**os.environ, "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "PREFECT_LOGGING_LEVEL": "ERROR"},
+            env={
+                **os.environ,
+                "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+                "PREFECT_LOGGING_LEVEL": "ERROR",
+                "PREFECT_UI_API_URL": self.url,
+            },
             cwd=self._log.parent,
             start_new_session=True,  # Ctrl-C is for us; the server must still take the run's last word
         )
-        self.url = f"http://{HOST}:{port}/api"
         os.environ["PREFECT_API_URL"] = self.url
 
     def wait_ready(self, progress: Callable[[str], None], timeout: float = 120.0) -> None:
@@ -153,7 +176,11 @@ def _home() -> Path:
     return Path(os.environ.get("PREFECT_HOME", "~/.prefect")).expanduser()
 
 
-def _free_port() -> int:
+def _free_port(wanted: int) -> int:
     with socket.socket() as probe:
-        probe.bind((HOST, 0))
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does
+        try:
+            probe.bind((HOST, wanted))
+        except OSError:
+            probe.bind((HOST, 0))
         return int(probe.getsockname()[1])

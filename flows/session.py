@@ -109,6 +109,10 @@ class Session:
         """Record a person's way back as an iteration of its own: no work, one signal, their reason and patch."""
         lines = record.read_record(self.project)
         move = decide(entries.situation(self.project, entry.stage, [signal], lines, entry.run, 0.0))
+        return self.conclude_word(entry, signal, move)
+
+    def conclude_word(self, entry: Entry, signal: Signal, move: Move) -> record.Iteration:
+        """Record what somebody said as an iteration of its own, with the move it makes."""
         return self._record(entry, Worked([], 0.0, _now()), [signal], move)
 
     def _record(self, entry: Entry, worked: Worked, signals: list[Signal], move: Move) -> record.Iteration:

@@ -15,9 +15,13 @@ from flows.lock import owner
 from flows.map import svg_map, text_map
 from flows.patching import params_hash
 from flows.record import Iteration
-from flows.running import HOW_TO_LABEL, find
+from flows.requests import pending
+from flows.running import find
+from flows.service import url_of
 from flows.show import history_table, print_signals
 from flows.transitions import BY_NAME, STAGES, WAITING
+from flows.waiting import as_json as question_as_json
+from flows.waiting import how_to_go_on
 from flows.words import beside_line, metric_line, option_lines, patch_line, remarks
 from stages.data.labels.log import read_answers
 from stages.deployment.release import current
@@ -37,13 +41,20 @@ def tell_status(project: Path, *, as_json: bool = False) -> None:
         "stage": last.stage if last else None,
         "move": last.move if last else None,
         "released": release,
+        "question": question_as_json(last),
+        "requests": [request.model_dump() for request in pending(project)],
+        "up": url_of(project),
     }
     if as_json:
         print(json.dumps(state, indent=2, default=str))
         return
     console = Console(highlight=False)
+    if state["up"]:
+        console.print(f"up: {str(state['up']).removesuffix('/api')}")
     if pid:
         console.print(f"a run is going on (pid {pid})")
+    for request in pending(project):
+        console.print(escape(f"{request.by}'s way back to {request.stage} is taken next: {request.because}"))
     if last is None:
         console.print("no iteration yet; next: loopwright run")
         return
@@ -69,7 +80,8 @@ def tell_status(project: Path, *, as_json: bool = False) -> None:
         console.print("next: loopwright run")
     if to == WAITING and not pid:
         came = len(read_answers(project)) - (answers_counted(last) or 0)
-        console.print(f"{came} labels came in since. next: loopwright run" if came > 0 else HOW_TO_LABEL)
+        for line in [f"{came} labels came in since. next: loopwright run"] if came > 0 else how_to_go_on(last):
+            console.print(escape(line))
 
 
 def tell_history(project: Path, *, run: str | None = None, as_json: bool = False) -> None:

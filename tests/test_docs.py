@@ -65,6 +65,11 @@ def test_the_template_of_init_is_this_pipeline_without_its_code() -> None:
     assert ours == template
 
 
+def test_the_deployments_of_init_are_those_of_this_project() -> None:
+    ours, template = (ROOT / "prefect.yaml", ROOT / "flows/templates/prefect.yaml")
+    assert ours.read_text(encoding="utf-8") == template.read_text(encoding="utf-8")
+
+
 def test_every_signal_of_the_table_has_a_page_and_keeps_the_laws() -> None:
     counted = {"manual", "budget_spent", "no_progress"}  # of the run itself, not measured on data
     signals = {name for row in TABLE for name in row.signals} - counted

@@ -1,5 +1,6 @@
 """The schema of ``params.yaml``: every key, its type, its default and its meaning. Docs are generated from here."""
 
+from stages.params.approvals import Approvals
 from stages.params.base import PARAMS_FILE, WEIGHT, Count, Section, Share
 from stages.params.charter import Beat, Ethics, Prices, Security
 from stages.params.checks import Checks
@@ -28,6 +29,7 @@ __all__ = [
     "BY_PRICES",
     "PARAMS_FILE",
     "WEIGHT",
+    "Approvals",
     "Beat",
     "BehaviourTest",
     "Bootstrap",

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from stages.params.approvals import Approvals
 from stages.params.base import Count, Section, Share
 from stages.params.charter import Beat, Ethics, Prices, Security
 
@@ -151,11 +152,13 @@ class Planning(Section):
     if_rule_suffices: Literal["stop", "continue"] = Field(
         "continue", description="What to do when a rule without any model meets every requirement."
     )
-    unattended: Literal["stop", "relax"] = Field(
+    unattended: Literal["stop", "relax", "ask"] = Field(
         "stop",
         description="When the loop returns to planning and nobody is there: stop with the evidence and what planning "
-        "may choose from, or relax the missed requirement to the value that was reached.",
+        "may choose from; relax the missed requirement to the value that was reached; or ask, and wait for a person "
+        "(`approvals`).",
     )
+    approvals: Approvals = Field(default_factory=Approvals)
     prices: Prices = Field(default_factory=Prices)
     ethics: Ethics = Field(default_factory=Ethics)
     security: Security = Field(default_factory=Security)

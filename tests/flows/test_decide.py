@@ -247,6 +247,12 @@ def test_planning_relaxes_only_when_the_charter_says_so() -> None:
     relaxed = situation("training", fires=fires, patch={**used, "planning.unattended": "relax"})
     move = decide(replace(relaxed, signals=barren))
     assert (move.to, move.patch) == ("planning", {"planning.requirements.roc_auc.at_least": 0.66})
+    asked = situation("training", fires=fires, patch={**used, "planning.unattended": "ask"})
+    move = decide(replace(asked, signals=barren))
+    assert (move.to, move.row, move.patch) == (WAITING, "requirements_trade_off", {})
+    assert move.asks is not None
+    assert (move.asks.to, move.asks.then) == ("planning", "stop")
+    assert move.proposal == move.options[0].patch == {"planning.requirements.roc_auc.at_least": 0.66}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,36 @@
+"""What a run that waits for people tells them: the options, until when, and the commands to go on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flows import answers
+from flows.record import Iteration
+from flows.words import option_lines, patch_line
+
+HOW_TO_LABEL = (
+    "next: loopwright label export --out FILE; fill in the labels; loopwright label import FILE; loopwright run"
+)
+
+
+def how_to_go_on(last: Iteration, *, options: bool = True) -> list[str]:
+    """Return what somebody can do about a run that ended waiting, a line each, with the options or without."""
+    if not last.move.get("asks"):
+        return [HOW_TO_LABEL]
+    until, takes = answers.deadline(last), answers.asks_of(last).then == "relax" and last.move["proposal"]
+    then = f"{patch_line(last.move['proposal'])} is taken" if takes else "the run stops"
+    over = " (over: loopwright run)" if answers.now() > until else ""
+    return [
+        *(option_lines(last.move) if options else []),
+        f"it waits until {until:%Y-%m-%d %H:%M} UTC{over}; then {then}",
+        "next: loopwright approve (option 1), choose N, choose --set KEY=VALUE, or reject --because TEXT",
+    ]
+
+
+def as_json(last: Iteration | None) -> dict[str, Any] | None:
+    """Return the question that waits, for machines; None when nothing does."""
+    asked = answers.question([last] if last else [])
+    if asked is None:
+        return None
+    until = answers.deadline(asked).isoformat(timespec="seconds")
+    return {"iteration": asked.iteration, "until": until, "options": asked.move["options"], **asked.move["asks"]}
