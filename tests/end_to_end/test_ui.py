@@ -9,6 +9,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -64,14 +65,23 @@ def until(browser: Browser, found: Callable[[Browser], Any], seconds: float = 12
 
 def button(browser: Browser, text: str, inside: str = "") -> WebElement:
     path = f"{inside}//button[normalize-space(.)='{text}']"
-    return until(browser, lambda at: [one for one in at.find_elements(By.XPATH, path) if one.is_displayed()])[0]
+    shown: list[WebElement] = until(
+        browser, lambda at: [one for one in at.find_elements(By.XPATH, path) if one.is_displayed()]
+    )
+    return shown[0]
+
+
+def says_on(text: str, browser: Browser) -> bool:
+    """Tell whether a page says something."""
+    return text in browser.find_element(By.TAG_NAME, "body").text
 
 
 def field(browser: Browser, label: str, tag: str) -> WebElement:
     """Return the input under a label of one of Prefect's forms."""
     labelled = "ancestor::div[contains(concat(' ', @class, ' '), ' p-label ')][1]"
     path = f"//span[starts-with(normalize-space(.), '{label}')]/{labelled}//{tag}"
-    return until(browser, lambda at: at.find_elements(By.XPATH, path))[0]
+    found: list[WebElement] = until(browser, lambda at: at.find_elements(By.XPATH, path))
+    return found[0]
 
 
 def shot(browser: Browser, name: str) -> None:
@@ -124,5 +134,5 @@ def test_a_run_is_started_a_decision_answered_and_the_artifacts_seen(
         until(browser, lambda at: embedded.history(project)[-1]["move"]["to"] == "released", 400)
     for name, says in (("iterations", "One row an iteration"), ("loop-map", "The loop and the path taken")):
         browser.get(f"{ui}/artifacts/key/{project.name}-{name}")
-        until(browser, lambda at, says=says: says in at.find_element(By.TAG_NAME, "body").text)
+        until(browser, partial(says_on, says))
         shot(browser, f"artifact-{name}")
