@@ -7,6 +7,7 @@ import json
 import os
 import sys
 import traceback
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -50,14 +51,7 @@ def parser() -> argparse.ArgumentParser:
     _run_options(run)
     run.add_argument("--again", action="store_true", help="go round even when nothing changed since the last run")
 
-    add("status", "Tell where the loop stands").add_argument("--json", action="store_true", help="as JSON")
-    history = add("history", "List the iterations")
-    history.add_argument("--json", action="store_true", help="as JSON: a list of objects, one an iteration")
-    history.add_argument("--run", metavar="ID", help="only the iterations of this run")
-    add("why", "Show the evidence behind an iteration's move").add_argument("iteration", type=int)
-    map_ = add("map", "Draw the loop with the path taken")
-    map_.add_argument("--svg", type=Path, metavar="FILE", help="write an SVG picture instead of text")
-    map_.add_argument("--run", metavar="ID", help="only this run (default: the last)")
+    _telling(add)
 
     restore = add("restore", "Bring back data, params and model of an iteration")
     restore.add_argument("iteration", type=int)
@@ -105,6 +99,22 @@ def parser() -> argparse.ArgumentParser:
     init.add_argument("--drop", metavar="COLUMN", action="append", default=[], help="never a feature; repeatable")
     init.add_argument("--group", metavar="COLUMN", help="column whose values a split must not tear apart")
     return top
+
+
+def _telling(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
+    """Add the commands that only tell."""
+    add("status", "Tell where the loop stands").add_argument("--json", action="store_true", help="as JSON")
+    history = add("history", "List the iterations")
+    history.add_argument("--json", action="store_true", help="as JSON: a list of objects, one an iteration")
+    history.add_argument("--run", metavar="ID", help="only the iterations of this run")
+    add("why", "Show the evidence behind an iteration's move").add_argument("iteration", type=int)
+    map_ = add("map", "Draw the loop with the path taken")
+    map_.add_argument("--svg", type=Path, metavar="FILE", help="write an SVG picture instead of text")
+    map_.add_argument("--run", metavar="ID", help="only this run (default: the last)")
+
+    report = add("report", "Write the record as one HTML page, for a reader who was not there")
+    report.add_argument("--out", type=Path, metavar="FILE", help="the file (default: report.html in the project)")
+    report.add_argument("--run", metavar="ID", help="only this run (default: the whole record)")
 
 
 def _run_options(command: argparse.ArgumentParser) -> None:
@@ -194,6 +204,13 @@ def _map(args: argparse.Namespace, project: Path) -> int:
     return OK
 
 
+def _report(args: argparse.Namespace, project: Path) -> int:
+    from flows.report.page import write_report
+
+    print(f"wrote {write_report(project, run=args.run, out=args.out)}")
+    return OK
+
+
 def _expectations(args: argparse.Namespace, project: Path) -> int:
     from flows.expectations import suggest
 
@@ -217,6 +234,7 @@ COMMANDS = {
     "history": _history,
     "why": _why,
     "map": _map,
+    "report": _report,
     "restore": _restore,
     "back": _back,
     "init": _init,
