@@ -74,9 +74,10 @@ def budgets(facts: Facts) -> list[Budget]:
     everything = (*facts.before, *facts.items)
     labels = max((item.labels or 0 for item in everything), default=0)
     money = max((item.money or 0.0 for item in everything), default=0.0)
+    which = ", last run" if len(facts.runs) > 1 else ""
     return [
-        Budget("loops", loops(run), limits.loops, "ways back"),
-        Budget("time", sum(item.seconds for item in run) / 60, limits.minutes, "minutes"),
+        Budget(f"loops{which}", loops(run), limits.loops, "ways back"),
+        Budget(f"time{which}", sum(item.seconds for item in run) / 60, limits.minutes, "minutes"),
         Budget("labels", labels, limits.labels, "labels"),
         Budget("money", money, limits.money, ""),
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flows.record import Iteration
@@ -17,7 +17,7 @@ from stages.training.frontier_picture import axes
 PARTS = {
     "bias": ("avoidable bias", "what a better model is seen to avoid"),
     "variance": ("variance", "what is lost from fitted to unseen rows"),
-    "selection": ("flattery of the choice", "what the later test rows add: choice, and drift"),
+    "selection": ("flattered by the choice", "what the later test rows add: choice, and drift"),
 }
 LOSS_WORDS = {"log_loss": "log loss", "mse": "mean squared error"}
 
@@ -67,28 +67,38 @@ def curve_section(facts: Facts) -> Section | None:
         return None
     rows = []
     for item in trained:
-        signal = evidence(item, "curve_falling") or {}
-        needed = signal["evidence"].get("rows_needed") or {}
-        sizes = signal["evidence"].get("rows_of_curve") or []
+        curve = evidence(item, "curve_falling") or {}
+        needed = curve["evidence"].get("rows_needed") or {}
+        sizes = curve["evidence"].get("rows_of_curve") or []
         rows.append(
             [
                 str(item.iteration),
                 figure(max(sizes, default=None)),
-                percent(signal),
-                verdict_word(signal["fires"]),
+                percent(curve),
+                verdict_word(curve["fires"]),
                 _needed(needed),
             ]
         )
     head = ["iteration", "training rows", "loss taken away by the last doubling", "more rows help", "rows needed"]
     pictures = [picture for item in trained if (picture := _curve(facts, item)) is not None]
+    gained = [
+        Mark(item.iteration, "valid", signal["value"], signal["low"], signal["high"])
+        for item in trained
+        if (signal := evidence(item, "curve_falling")) and signal["value"] is not None
+    ]
+    least = facts.params.training.diagnosis.min_gain
+    limits = [(mark.at, least) for mark in gained]
+    panel = Panel("loss taken away by the last doubling", gained, {}, limits, f"limit {100 * least:g}%", percent=True)
     last = trained[-1]
     says = [f"Iteration {last.iteration}: {(evidence(last, 'curve_falling') or {})['says']}."]
     if not pictures:
         says.append("The curve itself is no longer in DVC's cache.")
     table = Table("What more rows would bring, by iteration", head, rows)
-    return Section(
-        "curve", "Would more rows help?", says, pictures=pictures[-1:], tables=[table], earlier=pictures[-2::-1]
-    )
+    shown = pictures[-1:]
+    if gained:
+        drawn = str(over_iterations(panel, facts.numbers, _new_runs(facts)))
+        shown.append(Picture("Gain of the last doubling of the rows", drawn, table, "share of the loss"))
+    return Section("curve", "Would more rows help?", says, pictures=shown, earlier=pictures[-2::-1])
 
 
 def frontier_section(facts: Facts) -> Section | None:
@@ -100,7 +110,7 @@ def frontier_section(facts: Facts) -> Section | None:
         name: {**found["valid"], "size_mb": found.get("size_mb")} for name, found in item.metrics["candidates"].items()
     }
     selection = facts.archive.of(item).json("models/selection.json") or {}
-    chosen = str(selection.get("chosen") or (evidence(item, "requirements_missed") or {})["evidence"]["chosen"])
+    chosen = str(selection.get("chosen") or _named(item))
     options: Mapping[str, list[dict[str, Any]]] = selection.get("options", {})
     planning = facts.params.planning
     bounds = {name: bound for name, bound in planning.requirements.items() if any(name in p for p in points.values())}
@@ -120,8 +130,13 @@ def frontier_section(facts: Facts) -> Section | None:
         "What the candidates trade off",
         [f"Iteration {item.iteration} on its validation rows; where it is shaded, what is required of both holds."],
         [("chosen", "chosen"), ("on", "on the frontier"), ("off", "another is at least as good in everything")],
-        [Picture(f"{y} by {x}", str(drawn), Table("Candidates", ["candidate", "", *names], rows))],
+        [Picture(f"{y} by {x}", str(drawn), Table("Candidates", ["candidate", "place", *names], rows))],
     )
+
+
+def _named(item: Iteration) -> str:
+    found = (signal["evidence"].get("chosen") for signal in item.signals)
+    return next((str(name) for name in found if name), "")
 
 
 def _parts(item: Iteration) -> dict[str, Any] | None:
@@ -134,7 +149,10 @@ def _curve(facts: Facts, item: Iteration) -> Picture | None:
     curve = past.json("models/learning_curve.json")
     if not curve:
         return None
-    points, fitted = curve["points"], past.table("plots/extrapolation.csv")
+    points = _known(curve["points"])
+    fitted = _known(past.table("plots/extrapolation.csv"))
+    if not points:
+        return None
     needed = ((evidence(item, "curve_falling") or {}).get("evidence", {}).get("rows_needed") or {}).get("value")
     in_training = None if needed is None else needed * points[-1]["rows"] / curve["window_rows"]
     loss = LOSS_WORDS[LOSS[facts.params.planning.task]]
@@ -154,6 +172,12 @@ def _curve(facts: Facts, item: Iteration) -> Picture | None:
         Table(f"Learning curve of iteration {item.iteration}", head, rows),
         "the band is the 95% interval of the fitted curve",
     )
+
+
+def _known(rows: Sequence[Mapping[str, float | None]]) -> list[dict[str, float]]:
+    """Return the rows in which every figure is known."""
+    found = [{key: value for key, value in row.items() if value is not None} for row in rows]
+    return [row for row, whole in zip(found, rows, strict=True) if len(row) == len(whole)]
 
 
 def _needed(found: Mapping[str, Any]) -> str:

@@ -50,10 +50,10 @@ class Past:
         text = self._text(path)
         return None if text is None else json.loads(text)
 
-    def table(self, path: str) -> list[dict[str, float]]:
-        """Return a CSV file of numbers that a step wrote, a dict a row; empty when it is not kept."""
+    def table(self, path: str) -> list[dict[str, float | None]]:
+        """Return a CSV file of numbers that a step wrote, a dict a row; an empty list when it is not kept."""
         rows = csv.DictReader(io.StringIO(self._text(path) or ""))
-        return [{key: float(value) for key, value in row.items()} for row in rows]
+        return [{key: float(value) if value else None for key, value in row.items()} for row in rows]
 
     def _text(self, path: str) -> str | None:
         return self.archive.cached(self._hashes.get(path))

@@ -49,7 +49,10 @@ def shift_section(facts: Facts) -> Section | None:
 
 
 def slices_section(facts: Facts) -> Section | None:
-    """Return where the model loses more than the slice's own mean would; None while no slice was judged."""
+    """Return where the model loses more than the slice's own mean would; None while no slice was judged.
+
+    The order is that of the judge: what is worst for sure comes first.
+    """
     piloted = [item for item in facts.worked("deployment") if evidence(item, "hard_slices")]
     if not piloted:
         return None
@@ -60,7 +63,6 @@ def slices_section(facts: Facts) -> Section | None:
     section = Section("slices", "Where it is wrong", [f"Iteration {last.iteration}: {signal['says']}."])
     if not found:
         return section
-    found = sorted(found, key=lambda item: -item["excess"])
     hard = {(item["column"], str(item["value"])) for item in signal["evidence"].get("slices", [])}
     rows = [
         Row(

@@ -12,6 +12,7 @@ from itertools import pairwise
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 STEPS = (1, 2, 5, 10)
+TINY = 1e-12  # what differs by less is drawn in one place
 CHARACTER = 6.3  # mean width of one, in units of a drawing, at its font size
 
 
@@ -119,7 +120,8 @@ def scale_of(values: Iterable[float | None], start: float, end: float, *, margin
     """Return a linear scale that holds all the values with some room."""
     known = [value for value in values if value is not None and math.isfinite(value)] or [0.0, 1.0]
     low, high = min(known), max(known)
-    room = margin * (high - low) or 0.1 * abs(high) or 1.0
+    size = max(abs(low), abs(high))
+    room = margin * (high - low) if high - low > max(TINY, TINY * size) else (0.1 * size if size > TINY else 1.0)
     return Scale(low - room, high + room, start, end)
 
 

@@ -17,6 +17,7 @@ from flows.report.pieces import bound_sign, clock, counted, day, span, told
 from flows.transitions import BY_NAME, STAGES
 from flows.words import figure, interval, value_words, verdict_word
 
+MOST_CHANGES, LONGEST = 3, 110  # of the line that is read without opening the iteration
 ENDS = {"released": "✔", "stopped": "■", "waiting": "…"}
 
 
@@ -59,6 +60,7 @@ class Entry:
     because: str
     by: str
     summary: str
+    brief: list[str]
     chips: list[tuple[str, bool]]
     moment: str
     day: str
@@ -112,7 +114,7 @@ def _entry(
     added: Paid,
     collected: Mapping[str | None, Iteration],
 ) -> Entry:
-    move, to = item.move, str(item.move["to"])
+    move, to, changed = item.move, str(item.move["to"]), _changes(facts, previous, item)
     row = BY_NAME.get(str(move["row"]))
     last = item.iteration == facts.last.iteration
     return Entry(
@@ -127,17 +129,16 @@ def _entry(
         because=item.because,
         by=item.by,
         summary=row.when if row is not None and move["row"] != "manual" else str(move["reason"]),
+        brief=_brief(facts, item, changed, added),
         chips=[
-            (f"{name} {figure(found.get('value'))} {bound_sign(found['side'], found['bound'])}", found["met"])
-            for name, found in bounds(item).items()
-            if found.get("value") is not None
+            (_chip(name, found), found["met"]) for name, found in bounds(item).items() if found.get("value") is not None
         ],
         moment=item.started,
         day=day(item.started),
         clock=clock(item.started),
         computing=span(item.seconds),
         steps=[f"{step['name']} {step['how']}, {step['seconds']:.1f} s" for step in item.steps],
-        changes=_changes(facts, previous, item),
+        changes=changed,
         data=_data(facts, item, added, collected),
         figures=_figures(item),
         signals=[_measured(signal) for signal in item.signals],
@@ -149,6 +150,30 @@ def _entry(
         code=item.code[:12],
         experiment=item.experiment,
     )
+
+
+def _chip(name: str, found: Mapping[str, Any]) -> str:
+    needs = bound_sign(found["side"], found["bound"])
+    return f"{name} {figure(found['value'])}" + (f" {needs}" if found["met"] else f", needs {needs}")
+
+
+def _brief(facts: Facts, item: Iteration, changed: list[Change], added: Paid) -> list[str]:
+    """Return what changed and what was collected, a line each."""
+    told_of = [
+        f"{change.key}: {change.before} → {change.after}" if change.before else f"{change.key}: {change.after}"
+        for change in changed[:MOST_CHANGES]
+    ]
+    lines = [line if len(line) <= LONGEST else line[: LONGEST - 1] + "…" for line in told_of]
+    if len(changed) > MOST_CHANGES:
+        lines.append(f"and {counted(len(changed) - MOST_CHANGES, 'more change')} of the params")
+    if item.rows is not None:
+        window = (facts.archive.of(item).json("data/schema.json") or {}).get("window") or {}
+        when = f", {window['start']} to {window['end']}" if window.get("start") and window.get("end") else ""
+        if window.get("rows"):
+            lines.append(f"window of {counted(window['rows'], 'row')}{when}")
+        new = f"{added.labels:,}" if added.labels else "none"
+        lines.append(f"window and pilot: {counted(item.rows, 'row')}, {counted(item.labels or 0, 'label')}, {new} new")
+    return lines
 
 
 def _changes(facts: Facts, previous: Iteration | None, item: Iteration) -> list[Change]:
