@@ -11,7 +11,7 @@ from flows.report.curves import frontier, learning_curve
 from flows.report.facts import Facts, evidence
 from flows.report.pieces import Picture, Section, Table, percent
 from flows.words import figure, interval, verdict_word
-from stages.metric_names import LOSS, SERVING
+from stages.metric_names import LOSS, LOSS_LIKE, SERVING
 from stages.training.frontier_picture import axes
 
 PARTS = {
@@ -49,10 +49,8 @@ def decomposition_section(facts: Facts) -> Section | None:
         + [str(parts.get("best", "–"))]
         for number, parts in found.items()
     ]
-    largest = max(PARTS, key=lambda key: found[last].get(key, {}).get("value") or 0.0)
     says = [
-        f"In iteration {last} the largest part beside the irreducible is "
-        f"{PARTS[largest][0]}: {percent(found[last].get(largest))} of the validation loss.",
+        f"In iteration {last} {_largest(found[last])}.",
         "The largest part that is surely there decides which cure is tried. A negative bias means that the model is "
         "better on the rows it was fitted on than the best one seen is on unseen rows.",
     ]
@@ -106,18 +104,21 @@ def frontier_section(facts: Facts) -> Section | None:
     item = next((item for item in reversed(facts.worked("training")) if item.metrics.get("candidates")), None)
     if item is None:
         return None
+    planning = facts.params.planning
+    judged = [*planning.requirements, planning.optimise, "size_mb"]
     points = {
-        name: {**found["valid"], "size_mb": found.get("size_mb")} for name, found in item.metrics["candidates"].items()
+        name: {metric: figures.get(metric) for metric in dict.fromkeys(judged) if metric in figures}
+        for name, found in item.metrics["candidates"].items()
+        for figures in [{**found["valid"], "size_mb": found.get("size_mb")}]
     }
     selection = facts.archive.of(item).json("models/selection.json") or {}
     chosen = str(selection.get("chosen") or _named(item))
     options: Mapping[str, list[dict[str, Any]]] = selection.get("options", {})
-    planning = facts.params.planning
     bounds = {name: bound for name, bound in planning.requirements.items() if any(name in p for p in points.values())}
     names = list(dict.fromkeys(name for point in points.values() for name in point))
     x, y = axes(points, options, bounds)
-    if x == y:
-        y = next((name for name in names if name != x), y)
+    if x == y or {x, y} <= LOSS_LIKE:  # two scales of one thing trade nothing off
+        y = "size_mb"
     best = list(selection.get("frontier", []))
     rows = [
         [name, "chosen" if name == chosen else "on the frontier" if name in best else "–"]
@@ -132,6 +133,14 @@ def frontier_section(facts: Facts) -> Section | None:
         [("chosen", "chosen"), ("on", "on the frontier"), ("off", "another is at least as good in everything")],
         [Picture(f"{y} by {x}", str(drawn), Table("Candidates", ["candidate", "place", *names], rows))],
     )
+
+
+def _largest(parts: Mapping[str, Any]) -> str:
+    sure = [key for key in PARTS if (parts.get(key, {}).get("low") or 0.0) > 0]
+    if not sure:
+        return "no part beside the irreducible is surely there"
+    key = max(sure, key=lambda key: float(parts[key]["value"]))
+    return f"the largest part that is surely there is {PARTS[key][0]}: {percent(parts[key])} of the validation loss"
 
 
 def _named(item: Iteration) -> str:

@@ -67,10 +67,11 @@ class Archive:
     commits: dict[str, str] = field(default_factory=dict)
     prefix: str = ""
     cache: Any = None
+    _opened: dict[str, Past] = field(default_factory=dict)
 
     def of(self, item: Iteration) -> Past:
         """Return what one iteration left behind."""
-        return Past(self, item.experiment)
+        return self._opened.setdefault(item.experiment, Past(self, item.experiment))
 
     def committed(self, experiment: str, path: str) -> str | None:
         """Return a file of an experiment's commit, None when there is none."""
