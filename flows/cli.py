@@ -123,6 +123,13 @@ def _prioritise(args: argparse.Namespace, project: Path) -> int:
     return OK
 
 
+def _report(args: argparse.Namespace, project: Path) -> int:
+    from flows.report.page import write_report
+
+    print(f"wrote {write_report(project, run=args.run, out=args.out)}")
+    return OK
+
+
 def _expectations(args: argparse.Namespace, project: Path) -> int:
     from flows.expectations import suggest
 
@@ -146,6 +153,7 @@ COMMANDS = {
     "history": _history,
     "why": _why,
     "map": _map,
+    "report": _report,
     "restore": _restore,
     **people.COMMANDS,
     "init": _init,
