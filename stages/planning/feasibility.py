@@ -1,22 +1,32 @@
-"""Do you need machine learning at all? A constant and a rule are held against the requirements on a first look."""
+"""Is the plan worth trying: a constant, a rule and two simple models against the requirements, on a first look."""
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
 
 from stages.data.blocks import blocks_of
+from stages.data.cost import cost_of
 from stages.data.cutting import By, cut
 from stages.data.sources import open_source
 from stages.data.split import labelled
 from stages.files import read_json, write_json
 from stages.metric_names import OFFLINE
-from stages.params import Requirement, load_params
+from stages.params import Params, Prices, Requirement, load_params
 from stages.planning.rule import Rule, rule_columns
+from stages.planning.simple_models import Look, judged, simple_models
+from stages.planning.success import figures_to_beat, open_questions
+from stages.planning.verdict import Supply, Verdict, verdict
 from stages.requirements import shortfall, worst
 from stages.signals import Signal, write_signals
 from stages.step import main
 from stages.training.estimators import check_candidates
-from stages.training.metrics import Figure, Scorer, bootstrap, constant_prediction, repeat
+from stages.training.metrics import Array, Figure, Scorer, bootstrap, constant_prediction, repeat
+from stages.training.sampling import Sampling
 
 TRAIN_SHARE = 0.7
 MIN_ROWS = 30  # of fewer a percentile bootstrap is too sure (Hesterberg 2015)
@@ -28,34 +38,59 @@ def run(project: Path) -> None:
     charter = read_json(project / "charter/charter.json")
     task = charter["task"]
     check_candidates(params.training.candidates, task)
-    frame, schema = open_source(project, params).first_look(params.data.collect, params.seed)
-    frame = labelled(frame, schema, "the first look")
+    seen, schema = open_source(project, params).first_look(params.data.collect, params.seed)
+    frame = labelled(seen, schema, "the first look")
     by = By(schema["time"], schema["group"], schema["target"] if schema["classes"] else None)
     train, test = cut(frame, [TRAIN_SHARE, 1 - TRAIN_SHARE], by, params.seed)
-    n_classes = len(schema["classes"]) if schema["classes"] else None
-    target: str = schema["target"]
-    columns = rule_columns(charter["rule"], train, schema, params.seed)
-    y, seen = (rows[target].to_numpy(dtype="float64") for rows in (test, train))
-    constant = constant_prediction(task, seen, n_classes or 1)
-    rule = Rule(columns, n_classes).fit(train, train[target]).predict(test)
-    requirements = {
+    constant = constant_prediction(task, _target(train, schema), len(schema["classes"] or [0]))
+    look = Look(train, test, schema, task, constant)
+    bounds = {
         name: Requirement.model_validate(item)
         for name, item in charter["requirements"].items()
-        if name in OFFLINE[task] and item.get("hard", True)
+        if name in OFFLINE[task]
     }
-    options = params.training.bootstrap
-    found = {
-        name: bootstrap(
-            Scorer(task, y, made, constant, blocks_of(test, schema)),
-            list(requirements),
-            n=options.n,
-            level=options.level,
-            seed=params.seed,
-        )
-        for name, made in (("constant", repeat(constant, len(y))), ("rule", rule))
+    hard = {name: bound for name, bound in bounds.items() if bound.hard}
+    columns = rule_columns(charter["rule"], train, schema, params.seed)
+    sampling = Sampling.of(params.training.bootstrap, params.seed)
+    found = _baselines(look, columns, list(hard), sampling)
+    suffices = rule_signal(found["rule"], hard, columns, len(test))
+    supply = supply_of(charter, schema["look"], len(frame) / len(seen))
+    model, reached = "", dict[str, dict[str, Any]]()
+    if len(test) >= MIN_ROWS and bounds:
+        model, reached = simple_models(look, bounds, supply, _share(params), sampling)
+    judgement = verdict(judged(bounds, reached), supply, rule_suffices=suffices.fires is True)
+    evidence = {
+        "model": model,
+        "requirements": reached,
+        "rows": {"here": supply.here, "have": _known(supply.have), "affordable": _known(supply.affordable)},
+        "budget": {"labels": supply.labels, "money": supply.money, "price": supply.price},
+        "open": open_questions(charter, hard, found if len(test) >= MIN_ROWS else {}),
+        "beat": figures_to_beat(charter),
     }
-    write_json(project / "metrics/feasibility.json", found)
-    write_signals(project / "signals/planning.json", [rule_signal(found["rule"], requirements, columns, len(test))])
+    write_json(project / "metrics/feasibility.json", found | {"feasibility": _told(judgement, evidence)})
+    write_signals(project / "signals/planning.json", [suffices, judgement.signal(evidence)])
+
+
+def supply_of(charter: dict[str, Any], look: dict[str, Any], labelled_share: float) -> Supply:
+    """Return the rows there are and may be had, by the charter's budgets and prices.
+
+    Parameters
+    ----------
+    charter : dict
+        The content of ``charter/charter.json``.
+    look : dict
+        Of how many ``rows`` the first look was chosen, and whether the source may have ``more``.
+    labelled_share : float
+        The share of the first look that has a label; the rest may be labelled.
+    """
+    budgets, prices = charter["budgets"], Prices.model_validate(charter["prices"])
+    return Supply(
+        here=round(look["rows"] * labelled_share),
+        source=math.inf if look["more"] else look["rows"],
+        labels=budgets["labels"],
+        money=budgets["money"],
+        price=cost_of(1, 1, prices),
+    )
 
 
 def rule_signal(
@@ -92,6 +127,47 @@ def rule_signal(
         says=f"the rule on {' x '.join(columns)} {verdict}: {said}",
         evidence=evidence,
     )
+
+
+def _baselines(look: Look, columns: list[str], names: list[str], sampling: Sampling) -> dict[str, dict[str, Figure]]:
+    """Return what the constant and the rule reach on the rows that judge."""
+    test, schema = look.test, look.schema
+    n_classes = len(schema["classes"]) if schema["classes"] else None
+    rule = Rule(columns, n_classes).fit(look.train, look.train[schema["target"]]).predict(test)
+    y = _target(test, schema)
+    return {
+        name: bootstrap(
+            Scorer(look.task, y, made, look.constant, blocks_of(test, schema)),
+            names,
+            n=sampling.n,
+            level=sampling.level,
+            seed=sampling.seed,
+        )
+        for name, made in (("constant", repeat(look.constant, len(y))), ("rule", rule))
+    }
+
+
+def _told(judgement: Verdict, evidence: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "verdict": judgement.name,
+        "says": judgement.says,
+        "rows_needed": judgement.rows,
+        "cost": judgement.cost,
+        "change": judgement.change,
+    } | evidence
+
+
+def _share(params: Params) -> float:
+    """Return the share of a window that is learned from."""
+    return 1 - params.data.split.valid - params.data.split.test
+
+
+def _target(rows: pd.DataFrame, schema: dict[str, Any]) -> Array:
+    return np.asarray(rows[schema["target"]], dtype="float64")
+
+
+def _known(rows: float) -> float | None:
+    return rows if math.isfinite(rows) else None
 
 
 def _number(value: float | None) -> str:

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from stages.metric_names import OFFLINE
 from stages.params import Requirement
-from stages.training.metrics import Array, Figure
+from stages.training.intervals import units, widening
+from stages.training.metrics import Array, Figure, Scorer, resampled
 
 # The exponents seen in the literature lie between 0.05 and 1; 2 leaves room for noise.
 EXPONENTS = np.geomspace(0.05, 2.0, 60)
@@ -42,6 +43,50 @@ class PowerLaw:
 
     def _later(self, error: float, reached: Array) -> Array:
         return np.where((self.a < error) & (self.b > 0), reached, np.inf)
+
+
+def extrapolate(
+    judged: list[list[Scorer]], rows: Array, metrics: list[str], *, n: int, level: float, seed: int
+) -> dict[str, PowerLaw]:
+    """Fit a power law to the error of each metric over the training rows, and to ``n`` draws of it.
+
+    Parameters
+    ----------
+    judged : list of list of Scorer
+        For each point of the curve the models fitted on parts of that size, on the same validation rows.
+    rows : array of shape (points,)
+        Training rows of each point; the last is all of them.
+    metrics : list of str
+        Whose errors to fit.
+    n, level, seed
+        Draws, coverage and seed. A draw takes blocks of the validation rows, the same for all models, and other
+        training sets as they are seen to differ; with few blocks it is widened as their intervals are.
+
+    Returns
+    -------
+    dict
+        For each metric the fit to the curve first, then to its draws; to the curve alone where units are too few.
+    """
+    flat = [scorer for point in judged for scorer in point]
+    place = np.repeat(np.arange(len(judged)), [len(point) for point in judged])
+    times = np.bincount(place)
+    task, (count, blocks) = flat[0].task, flat[0].rows
+
+    def errors(weight: Array) -> list[float]:
+        scores = [scorer.score(metrics, weight) for scorer in flat]
+        return [float(error_of(task, name, found[name])) for name in metrics for found in scores]
+
+    values = np.reshape(errors(np.ones(count)), (len(metrics), len(flat)))
+    draws = resampled(errors, count, blocks, n=n, seed=seed).reshape(n, *values.shape)
+    enough = units(count, blocks)
+    found = {}
+    for at, name in enumerate(metrics):
+        curve = _means(values[at][None], place)
+        noise = training_noise(rows, [values[at][place == k] for k in range(len(judged))], rows / rows[-1])
+        moved = curve + (_means(draws[:, at], place) - curve) * (widening(enough, level) if enough else np.nan)
+        moved = noisy(moved[np.isfinite(moved).all(axis=1)], rows, noise, times, seed)
+        found[name] = fit_power_law(rows, np.vstack([curve, moved]), rows * times)
+    return found
 
 
 def fit_power_law(rows: Array, errors: Array, weights: Array) -> PowerLaw:
@@ -171,6 +216,11 @@ def noisy(draws: Array, rows: Array, noise: float, times: NDArray[np.int64], see
     """
     spread = np.sqrt(noise / (rows * times))
     return np.asarray(np.maximum(draws + np.random.default_rng(seed).normal(size=draws.shape) * spread, 0.0))
+
+
+def _means(values: Array, place: NDArray[np.intp]) -> Array:
+    """Return the mean over the models of each point, (fits, points), of values of shape (fits, models)."""
+    return np.column_stack([values[:, place == k].mean(axis=1) for k in range(place.max() + 1)])
 
 
 def _finite(value: float) -> float | None:

@@ -18,10 +18,10 @@ from stages.step import main
 from stages.training.candidates import fit_candidate
 from stages.training.ceiling import traded_off
 from stages.training.estimators import predict
-from stages.training.extrapolation import PowerLaw, error_of, fit_power_law, noisy, reach, training_noise
+from stages.training.extrapolation import PowerLaw, extrapolate, reach
 from stages.training.intervals import block_draws, units, widening
-from stages.training.metrics import Array, Figure, Scorer, constant_prediction, figure, resampled
-from stages.training.sampling import random_order
+from stages.training.metrics import Array, Figure, Scorer, constant_prediction, figure
+from stages.training.sampling import part_of, random_order
 from stages.training.store import load_model
 
 # How many parts are drawn, up to so many training rows: of the last size before all rows, which the gain is measured
@@ -73,50 +73,6 @@ def run(project: Path) -> None:
         {"points": points, "gain": gain, "reach": reaches, "window_rows": work.schema["window"]["rows"]},
     )
     _plot(project, pd.DataFrame(points), laws[LOSS[work.task]], options.level)
-
-
-def extrapolate(
-    judged: list[list[Scorer]], rows: Array, metrics: list[str], *, n: int, level: float, seed: int
-) -> dict[str, PowerLaw]:
-    """Fit a power law to the error of each metric over the training rows, and to ``n`` draws of it.
-
-    Parameters
-    ----------
-    judged : list of list of Scorer
-        For each point of the curve the models fitted on parts of that size, on the same validation rows.
-    rows : array of shape (points,)
-        Training rows of each point; the last is all of them.
-    metrics : list of str
-        Whose errors to fit.
-    n, level, seed
-        Draws, coverage and seed. A draw takes blocks of the validation rows, the same for all models, and other
-        training sets as they are seen to differ; with few blocks it is widened as their intervals are.
-
-    Returns
-    -------
-    dict
-        For each metric the fit to the curve first, then to its draws; to the curve alone where units are too few.
-    """
-    flat = [scorer for point in judged for scorer in point]
-    place = np.repeat(np.arange(len(judged)), [len(point) for point in judged])
-    times = np.bincount(place)
-    task, (count, blocks) = flat[0].task, flat[0].rows
-
-    def errors(weight: Array) -> list[float]:
-        scores = [scorer.score(metrics, weight) for scorer in flat]
-        return [float(error_of(task, name, found[name])) for name in metrics for found in scores]
-
-    values = np.reshape(errors(np.ones(count)), (len(metrics), len(flat)))
-    draws = resampled(errors, count, blocks, n=n, seed=seed).reshape(n, *values.shape)
-    enough = units(count, blocks)
-    found = {}
-    for at, name in enumerate(metrics):
-        curve = _means(values[at][None], place)
-        noise = training_noise(rows, [values[at][place == k] for k in range(len(judged))], rows / rows[-1])
-        moved = curve + (_means(draws[:, at], place) - curve) * (widening(enough, level) if enough else np.nan)
-        moved = noisy(moved[np.isfinite(moved).all(axis=1)], rows, noise, times, seed)
-        found[name] = fit_power_law(rows, np.vstack([curve, moved]), rows * times)
-    return found
 
 
 def doubling_gain(
@@ -171,19 +127,9 @@ def _most_rows(work: Context) -> float:
     return max(here, int(work.charter["budgets"]["labels"]) - int(work.schema["pilot"]["rows"]))
 
 
-def _means(values: Array, place: NDArray[np.intp]) -> Array:
-    """Return the mean over the models of each point, (fits, points), of values of shape (fits, models)."""
-    return np.column_stack([values[:, place == k].mean(axis=1) for k in range(place.max() + 1)])
-
-
 def _part(work: Context, train: pd.DataFrame, order: NDArray[np.intp], share: float) -> pd.DataFrame:
-    """Return the beginning of an order, and a first row of each class that is not in it."""
-    chosen = order[: max(1, int(len(train) * share))]
-    if work.n_classes > 1:
-        codes = work.target(train)[order]
-        first = [int(np.flatnonzero(codes == code)[0]) for code in np.unique(codes)]
-        chosen = np.union1d(chosen, order[first])
-    return train.iloc[np.sort(chosen)]
+    """Return the rows of a part, in their order."""
+    return train.iloc[part_of(order, share, work.target(train) if work.n_classes > 1 else None)]
 
 
 def _fitted(work: Context, part: pd.DataFrame, *, whole: bool) -> Any:

@@ -49,6 +49,16 @@ def random_order(rows: int, blocks: Blocks | None, seed: int) -> NDArray[np.intp
     return np.asarray(np.argsort(place[blocks], kind="stable"))
 
 
+def part_of(order: NDArray[np.intp], share: float, codes: Array | None) -> NDArray[np.intp]:
+    """Return the beginning of an order, sorted, and a first row of each class (by its code) that is not in it."""
+    chosen = order[: max(1, int(len(order) * share))]
+    if codes is not None:
+        placed = codes[order]
+        first = [int(np.flatnonzero(placed == code)[0]) for code in np.unique(placed)]
+        chosen = np.union1d(chosen, order[first])
+    return np.sort(chosen)
+
+
 def folds(target: Array, task: str, blocks: Blocks | None, seed: int) -> Folds:
     """Return folds that keep blocks whole, and classes in their shares where rows are rows; none if it cannot be."""
     rows = np.arange(len(target))

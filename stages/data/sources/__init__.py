@@ -56,7 +56,8 @@ class Source(Protocol):
     def first_look(self, collect: Collect, seed: int) -> tuple[pd.DataFrame, Schema]:
         """Return some rows with every feature, to judge the plan before anything is collected.
 
-        None of them is in the pilot that ``collect`` asks for.
+        None of them is in the pilot that ``collect`` asks for. The schema's ``look`` tells of how many ``rows`` they
+        were chosen, and whether the source may have ``more`` than those.
         """
         ...
 

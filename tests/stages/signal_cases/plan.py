@@ -11,8 +11,11 @@ from stages.data.split import expectations_signal, labels_signal
 from stages.params import Data, Requirement
 from stages.planning.feasibility import rule_signal
 from stages.planning.rule import Rule
+from stages.planning.simple_models import Look, judged, simple_models
+from stages.planning.verdict import Supply, verdict
 from stages.signals import Signal
 from stages.training.metrics import Scorer, bootstrap, constant_prediction
+from stages.training.sampling import Sampling
 from tests.conftest import bundled_table
 from tests.stages.signal_cases import Case
 
@@ -75,7 +78,27 @@ def scarce(severity: float, rows: int, seed: int) -> dict[str, Any]:
     return {"target": drawn(rows, seed)["target"].head(left), "schema": schema, "data": data}
 
 
+def unlearnable(severity: float, rows: int, seed: int) -> dict[str, Any]:
+    """The diagnoses of a share of the rows are anybody's."""
+    frame, random = drawn(2 * rows, seed), np.random.default_rng(seed)
+    any_ = random.permutation(frame["target"].to_numpy())
+    frame = frame.assign(target=frame["target"].where(random.random(len(frame)) >= severity, any_))
+    return {"seen": frame.iloc[:rows], "later": frame.iloc[rows:].reset_index(drop=True)}
+
+
+def feasibility(seen: pd.DataFrame, later: pd.DataFrame) -> Signal:
+    numbers = dict.fromkeys(seen.columns.drop("target"), "number")
+    schema = {"features": numbers, "target": "target", "classes": [0, 1], "time": None, "group": None}
+    constant = constant_prediction("classification", seen["target"].to_numpy(dtype=float), 2)
+    bounds = {"log_loss_skill": Requirement(at_least=0.5)}
+    supply = Supply(here=len(seen), source=len(seen), labels=len(seen))
+    look = Look(seen, later, schema, "classification", constant)
+    _, found = simple_models(look, bounds, supply, 1.0, Sampling())
+    return verdict(judged(bounds, found), supply, rule_suffices=False).signal({})
+
+
 CASES = [
+    Case("feasibility", unlearnable, feasibility, rows=300, large=10_000),
     Case("rule_suffices", ruled, rule_suffices),
     Case("expectations_fail", out_of_range, expectations_fail, tiny=None, large=100_000),
     Case("labels_too_few", scarce, labels_signal, tiny=None),

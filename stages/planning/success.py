@@ -1,0 +1,50 @@
+"""Is success defined: what of the charter is open that a model's figures cannot make up for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from stages.params import Requirement
+from stages.requirements import Figure, bound_words, shortfall
+
+ASKED = {"goal": "what it is for", "users": "who uses the predictions", "decides": "what is decided by them"}
+
+
+def open_questions(
+    charter: Mapping[str, Any], hard: Mapping[str, Requirement], baselines: Mapping[str, Mapping[str, Figure]]
+) -> list[str]:
+    """Return what is open in a charter, in words; none where success is defined.
+
+    Parameters
+    ----------
+    charter : mapping
+        The content of ``charter/charter.json``.
+    hard : mapping of str to Requirement
+        The hard requirements that can be measured offline.
+    baselines : mapping of str to mapping
+        What the constant and the rule reach, the lesser first. A requirement that one of them surely meets asks for
+        nothing that has to be learned.
+    """
+    told = [f"planning.{key} is empty: {asks}" for key, asks in ASKED.items() if not str(charter[key]).strip()]
+    if not hard:
+        told.append("planning.requirements: no hard one can be measured before a release")
+    for name, bound in hard.items():
+        met = [who for who, found in baselines.items() if shortfall(bound, found.get(name, {}))[2] <= 0]
+        if met:
+            asked = bound_words(bound.side, bound.bound)
+            told.append(f"planning.requirements.{name}: the {met[0]} meets {asked} already")
+    return told
+
+
+def figures_to_beat(charter: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the figures from elsewhere, each beside whether it meets the requirement on its metric, if there is one.
+
+    People who miss what is required are a ceiling that few models pass.
+    """
+    found = {}
+    for name, item in charter["beat"].items():
+        bound = charter["requirements"].get(item["metric"])
+        met = None if bound is None else Requirement.model_validate(bound).met_by(item["value"])
+        found[name] = {key: item[key] for key in ("metric", "value", "kind")} | {"meets_requirement": met}
+    return found

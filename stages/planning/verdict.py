@@ -1,0 +1,216 @@
+"""Is the plan worth trying: one of four verdicts, a pure function of what simple models reach and what rows cost."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from stages.params import Requirement
+from stages.requirements import Figure, Interval, bound_words, shortfall, worst
+from stages.signals import Signal
+
+Name = Literal["go", "change_requirement", "collect_first", "do_not"]
+WORDS: dict[Name, str] = {
+    "go": "go",
+    "change_requirement": "go with a changed requirement",
+    "collect_first": "collect first",
+    "do_not": "do not do it",
+}
+SIMPLE = "these are simple models; a stronger one, or other features, may do better"
+
+
+@dataclass(frozen=True)
+class Supply:
+    """Which labelled rows there are for the window, and which may be paid for.
+
+    Attributes
+    ----------
+    here : int
+        Labelled rows that were there for the first look to choose from.
+    source : float
+        Rows that the source has; infinite where it may have more and nobody knows how many.
+    labels : int
+        ``planning.budgets.labels``.
+    money : float or None
+        ``planning.budgets.money``; None is no limit.
+    price : float
+        Of a row with its label.
+    """
+
+    here: int
+    source: float
+    labels: int
+    money: float | None = None
+    price: float = 0.0
+
+    @property
+    def affordable(self) -> float:
+        """Rows that the budgets hold, wherever they come from."""
+        return min(self.labels, math.inf if self.money is None or not self.price else self.money / self.price)
+
+    @property
+    def have(self) -> float:
+        """Rows that the loop can collect by itself: the source has them, and the budgets hold them."""
+        return min(self.source, self.affordable)
+
+    def cost(self, rows: Figure) -> dict[str, float | None]:
+        """Return what rows and their labels cost, nothing being known without a price."""
+        return {key: None if end is None or not self.price else end * self.price for key, end in rows.items()}
+
+
+@dataclass(frozen=True)
+class Reached:
+    """How far simple models come with one hard requirement.
+
+    Attributes
+    ----------
+    bound : Requirement
+        What is required.
+    here, have, affordable : figure
+        What is reached with the rows of `Supply` of these names.
+    rows : figure
+        Rows that meet the requirement; an end that is None is "no number of them".
+    """
+
+    bound: Requirement
+    here: Figure
+    have: Figure
+    affordable: Figure
+    rows: Figure
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One of the four, in words, and what it stands on.
+
+    Attributes
+    ----------
+    name : str
+        Of the verdict.
+    says : str
+        The verdict with its numbers, in words.
+    missing : tuple of float, optional
+        The largest relative shortfall with the rows the loop can collect: value, low, high. None where the rows or
+        the requirements do not let it be measured, or a rule suffices.
+    rows, cost : figure
+        Rows that meet every requirement, and their cost.
+    change : dict
+        Keys of the params, and the value of each that is reached.
+    """
+
+    name: Name
+    says: str
+    missing: Interval | None = None
+    rows: Figure = field(default_factory=dict)
+    cost: Figure = field(default_factory=dict)
+    change: dict[str, float] = field(default_factory=dict)
+
+    def signal(self, evidence: dict[str, Any]) -> Signal:
+        """Return ``feasibility``, which fires unless the verdict is to go."""
+        told = {"verdict": self.name, "rows_needed": self.rows, "cost": self.cost, "change": self.change} | evidence
+        says = f"{WORDS[self.name]}: {self.says}"
+        if self.missing is None:
+            fires = None if self.name == "go" else True
+            return Signal(name="feasibility", threshold=0.0, fires=fires, says=says, evidence=told)
+        return Signal.measured(
+            "feasibility",
+            *self.missing,
+            threshold=0.0,
+            direction="above",
+            unit="of the bound",
+            says=says,
+            evidence=told,
+        )
+
+
+def verdict(reached: Mapping[str, Reached], supply: Supply, *, rule_suffices: bool) -> Verdict:
+    """Return whether to go, to change a requirement, to collect first, or not to do it.
+
+    Parameters
+    ----------
+    reached : mapping of str to Reached
+        What simple models come to, for each hard requirement that can be judged offline.
+    supply : Supply
+        The rows there are, and those that may be had.
+    rule_suffices : bool
+        Whether a rule without any model surely meets every requirement.
+
+    Notes
+    -----
+    Only what is surely missed is held against the plan. With the rows the loop can collect by itself: it need not be
+    stopped. With all rows that the budgets hold: then they are too dear if a number of them would do and surely costs
+    more than the money there is, else no number of rows is a cure.
+    """
+    if rule_suffices:
+        return Verdict("do_not", "a rule without any model meets every requirement, so there is nothing to learn")
+    if not reached:
+        return Verdict("go", "no requirement can be judged by a first look")
+    rows = _needed(reached)
+    cost = supply.cost(rows)
+    missing = worst(shortfall(item.bound, item.have) for item in reached.values())
+    if not missing[1] > 0:
+        return Verdict("go", _gone(reached, supply), missing, rows, cost)
+    short = {name: item for name, item in reached.items() if surely_missed(item.bound, item.affordable)}
+    least = cost.get("low")
+    if short and supply.money is not None and least is not None and least > supply.money:
+        says = f"{_rows(rows)} are needed and cost {_figure(cost)}; the budget of money is {supply.money:g}"
+        return Verdict("do_not", f"{says} ({SIMPLE})", missing, rows, cost)
+    if short:
+        change = {f"planning.requirements.{n}.{r.bound.side}": float(r.have["value"] or 0.0) for n, r in short.items()}
+        told = [_told(name, item.bound, item.have, supply.have) for name, item in short.items()]
+        at = f"surely missed with all {supply.affordable:,.0f} rows that may be had"
+        return Verdict("change_requirement", f"{'; '.join(told)}: {at} ({SIMPLE})", missing, rows, cost, change)
+    told = [
+        _told(name, item.bound, item.have, supply.have)
+        for name, item in reached.items()
+        if surely_missed(item.bound, item.have)
+    ]
+    says = f"{'; '.join(told)}: {_rows(rows)} are needed, and the source has no more"
+    says += f"; they cost {_figure(cost)}" if supply.price else ""
+    return Verdict("collect_first", says, missing, rows, cost)
+
+
+def surely_missed(bound: Requirement, figure: Figure) -> bool:
+    """Tell whether the whole interval of a figure misses its bound; of an unknown one nobody is sure."""
+    return shortfall(bound, figure)[1] > 0
+
+
+def _needed(reached: Mapping[str, Reached]) -> dict[str, float | None]:
+    """Return the rows that meet every requirement: the most of any, none where one is met by no number."""
+    found: dict[str, float | None] = {}
+    for key in ("value", "low", "high"):
+        ends = [item.rows.get(key) for item in reached.values()]
+        found[key] = None if None in ends else max(end for end in ends if end is not None)
+    return found
+
+
+def _gone(reached: Mapping[str, Reached], supply: Supply) -> str:
+    """Say how the requirements stand where nothing is surely missed."""
+    for rows, at in ((supply.here, "here"), (supply.have, "have")):
+        figures = {name: getattr(item, at) for name, item in reached.items()}
+        if rows <= supply.have and all(reached[name].bound.met_by(found["value"]) for name, found in figures.items()):
+            told = [_told(name, reached[name].bound, found, rows) for name, found in figures.items()]
+            return "; ".join(told)
+    open_ = {name: item for name, item in reached.items() if not item.bound.met_by(item.have["value"])}
+    told = [_told(name, item.bound, item.have, supply.have) for name, item in open_.items()]
+    return f"{'; '.join(told)}: not surely missed ({SIMPLE})"
+
+
+def _told(name: str, bound: Requirement, figure: Figure, rows: float) -> str:
+    return f"{name} {_figure(figure)} with {rows:,.0f} rows, required {bound_words(bound.side, bound.bound)}"
+
+
+def _rows(rows: Figure) -> str:
+    ends = [_count(rows[key]) for key in ("value", "low", "high")]
+    return f"{ends[0]} rows ({ends[1]} … {ends[2]})"
+
+
+def _count(rows: float | None) -> str:
+    return "no number of" if rows is None else f"{rows:,.0f}"
+
+
+def _figure(found: Figure) -> str:
+    value, low, high = ("unknown" if found[key] is None else f"{found[key]:.3g}" for key in ("value", "low", "high"))
+    return f"{value} ({low} … {high})"
