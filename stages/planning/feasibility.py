@@ -19,8 +19,8 @@ from stages.metric_names import OFFLINE
 from stages.params import Params, Prices, Requirement, load_params
 from stages.planning.rule import Rule, rule_columns
 from stages.planning.simple_models import Look, judged, simple_models
-from stages.planning.success import figures_to_beat, open_questions
-from stages.planning.verdict import Supply, Verdict, verdict
+from stages.planning.success import beside, figures_to_beat, open_questions
+from stages.planning.verdict import Supply, verdict
 from stages.requirements import shortfall, worst
 from stages.signals import Signal, write_signals
 from stages.step import main
@@ -55,20 +55,52 @@ def run(project: Path) -> None:
     found = _baselines(look, columns, list(hard), sampling)
     suffices = rule_signal(found["rule"], hard, columns, len(test))
     supply = supply_of(charter, schema["look"], len(frame) / len(seen))
-    model, reached = "", dict[str, dict[str, Any]]()
-    if len(test) >= MIN_ROWS and bounds:
-        model, reached = simple_models(look, bounds, supply, _share(params), sampling)
-    judgement = verdict(judged(bounds, reached), supply, rule_suffices=suffices.fires is True)
+    signal = feasibility_signal(charter, look, bounds, supply, _share(params), sampling, found, suffices)
+    write_json(project / "metrics/feasibility.json", found | {"feasibility": {"says": signal.says} | signal.evidence})
+    write_signals(project / "signals/planning.json", [suffices, signal])
+
+
+def feasibility_signal(
+    charter: dict[str, Any],
+    look: Look,
+    bounds: dict[str, Requirement],
+    supply: Supply,
+    share: float,
+    sampling: Sampling,
+    baselines: dict[str, dict[str, Figure]],
+    suffices: Signal,
+) -> Signal:
+    """Return ``feasibility``: the verdict on the plan, with what it stands on and what is open in the charter.
+
+    Parameters
+    ----------
+    charter : dict
+        The content of ``charter/charter.json``.
+    look : Look
+        The first look.
+    bounds : dict of str to Requirement
+        The offline requirements, soft ones too.
+    supply, share, sampling
+        See `simple_models`.
+    baselines : dict of str to dict
+        What the constant and the rule reach with the hard requirements.
+    suffices : Signal
+        ``rule_suffices``.
+    """
+    enough = len(look.test) >= MIN_ROWS
+    model, reached = simple_models(look, bounds, supply, share, sampling) if enough and bounds else ("", {})
+    hard = {name: bound for name, bound in bounds.items() if bound.hard}
+    open_, beat = open_questions(charter, hard, baselines if enough else {}), figures_to_beat(charter)
     evidence = {
         "model": model,
         "requirements": reached,
         "rows": {"here": supply.here, "have": _known(supply.have), "affordable": _known(supply.affordable)},
         "budget": {"labels": supply.labels, "money": supply.money, "price": supply.price},
-        "open": open_questions(charter, hard, found if len(test) >= MIN_ROWS else {}),
-        "beat": figures_to_beat(charter),
+        "open": open_,
+        "beat": beat,
     }
-    write_json(project / "metrics/feasibility.json", found | {"feasibility": _told(judgement, evidence)})
-    write_signals(project / "signals/planning.json", [suffices, judgement.signal(evidence)])
+    judgement = verdict(judged(bounds, reached), supply, rule_suffices=suffices.fires is True)
+    return judgement.signal(evidence, beside(open_, beat))
 
 
 def supply_of(charter: dict[str, Any], look: dict[str, Any], labelled_share: float) -> Supply:
@@ -145,16 +177,6 @@ def _baselines(look: Look, columns: list[str], names: list[str], sampling: Sampl
         )
         for name, made in (("constant", repeat(look.constant, len(y))), ("rule", rule))
     }
-
-
-def _told(judgement: Verdict, evidence: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "verdict": judgement.name,
-        "says": judgement.says,
-        "rows_needed": judgement.rows,
-        "cost": judgement.cost,
-        "change": judgement.change,
-    } | evidence
 
 
 def _share(params: Params) -> float:

@@ -48,3 +48,13 @@ def figures_to_beat(charter: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         met = None if bound is None else Requirement.model_validate(bound).met_by(item["value"])
         found[name] = {key: item[key] for key in ("metric", "value", "kind")} | {"meets_requirement": met}
     return found
+
+
+def beside(open_: list[str], beat: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Return what a verdict is told with: what is open, and people who miss what is required."""
+    people = [
+        f"people miss what is required: {name}, {item['metric']} {item['value']:g}"
+        for name, item in beat.items()
+        if item["kind"] == "human" and item["meets_requirement"] is False
+    ]
+    return [*people, *(f"open: {question}" for question in open_)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -107,10 +107,10 @@ class Verdict:
     cost: Figure = field(default_factory=dict)
     change: dict[str, float] = field(default_factory=dict)
 
-    def signal(self, evidence: dict[str, Any]) -> Signal:
-        """Return ``feasibility``, which fires unless the verdict is to go."""
+    def signal(self, evidence: dict[str, Any], beside: Sequence[str] = ()) -> Signal:
+        """Return ``feasibility``, which fires unless the verdict is to go; ``beside`` is said after the verdict."""
         told = {"verdict": self.name, "rows_needed": self.rows, "cost": self.cost, "change": self.change} | evidence
-        says = f"{WORDS[self.name]}: {self.says}"
+        says = "; ".join([f"{WORDS[self.name]}: {self.says}", *beside])
         if self.missing is None:
             fires = None if self.name == "go" else True
             return Signal(name="feasibility", threshold=0.0, fires=fires, says=says, evidence=told)
@@ -151,11 +151,12 @@ def verdict(reached: Mapping[str, Reached], supply: Supply, *, rule_suffices: bo
     cost = supply.cost(rows)
     missing = worst(shortfall(item.bound, item.have) for item in reached.values())
     if not missing[1] > 0:
-        return Verdict("go", _gone(reached, supply), missing, rows, cost)
+        priced = f"; {_needs(rows)}, {_costs(cost)}" if supply.price else ""
+        return Verdict("go", _gone(reached, supply) + priced, missing, rows, cost)
     short = {name: item for name, item in reached.items() if surely_missed(item.bound, item.affordable)}
     least = cost.get("low")
     if short and supply.money is not None and least is not None and least > supply.money:
-        says = f"{_rows(rows)} are needed and cost {_figure(cost)}; the budget of money is {supply.money:g}"
+        says = f"{_needs(rows)}, {_costs(cost)}; the budget of money is {supply.money:g}"
         return Verdict("do_not", f"{says} ({SIMPLE})", missing, rows, cost)
     if short:
         change = {f"planning.requirements.{n}.{r.bound.side}": float(r.have["value"] or 0.0) for n, r in short.items()}
@@ -167,8 +168,8 @@ def verdict(reached: Mapping[str, Reached], supply: Supply, *, rule_suffices: bo
         for name, item in reached.items()
         if surely_missed(item.bound, item.have)
     ]
-    says = f"{'; '.join(told)}: {_rows(rows)} are needed, and the source has no more"
-    says += f"; they cost {_figure(cost)}" if supply.price else ""
+    says = f"{'; '.join(told)}, and the source has no more: {_needs(rows)}"
+    says += f", {_costs(cost)}" if supply.price else ""
     return Verdict("collect_first", says, missing, rows, cost)
 
 
@@ -202,13 +203,21 @@ def _told(name: str, bound: Requirement, figure: Figure, rows: float) -> str:
     return f"{name} {_figure(figure)} with {rows:,.0f} rows, required {bound_words(bound.side, bound.bound)}"
 
 
-def _rows(rows: Figure) -> str:
-    ends = [_count(rows[key]) for key in ("value", "low", "high")]
-    return f"{ends[0]} rows ({ends[1]} … {ends[2]})"
+def _needs(rows: Figure) -> str:
+    """Say how many rows are needed, where perhaps no number of them is enough."""
+    value, low, high = (rows[key] for key in ("value", "low", "high"))
+    if low is None:
+        return "no number of rows is enough"
+    if value is None:
+        return f"at least {low:,.0f} rows are needed, and by the estimate no number of them is enough"
+    return f"{value:,.0f} rows are needed ({low:,.0f} … {'no number' if high is None else f'{high:,.0f}'})"
 
 
-def _count(rows: float | None) -> str:
-    return "no number of" if rows is None else f"{rows:,.0f}"
+def _costs(cost: Figure) -> str:
+    value, low, high = (cost[key] for key in ("value", "low", "high"))
+    if value is None or low is None:
+        return "whatever they cost" if low is None else f"which cost {low:,.4g} at least"
+    return f"which cost {value:,.4g} ({low:,.4g} … {'unknown' if high is None else f'{high:,.4g}'})"
 
 
 def _figure(found: Figure) -> str:
