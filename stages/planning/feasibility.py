@@ -111,7 +111,7 @@ def supply_of(charter: dict[str, Any], look: dict[str, Any], labelled_share: flo
     charter : dict
         The content of ``charter/charter.json``.
     look : dict
-        Of how many ``rows`` the first look was chosen, and whether the source may have ``more``.
+        Of how many ``rows`` the first look was chosen, how many the ``pilot`` keeps, and whether there may be ``more``.
     labelled_share : float
         The share of the first look that has a label; the rest may be labelled.
     """
@@ -122,6 +122,7 @@ def supply_of(charter: dict[str, Any], look: dict[str, Any], labelled_share: flo
         labels=budgets["labels"],
         money=budgets["money"],
         price=cost_of(1, 1, prices),
+        pilot=look["pilot"],
     )
 
 

@@ -37,6 +37,8 @@ class Supply:
         ``planning.budgets.money``; None is no limit.
     price : float
         Of a row with its label.
+    pilot : int
+        Rows that the pilot keeps; the budgets hold them too.
     """
 
     here: int
@@ -44,11 +46,13 @@ class Supply:
     labels: int
     money: float | None = None
     price: float = 0.0
+    pilot: int = 0
 
     @property
     def affordable(self) -> float:
-        """Rows that the budgets hold, wherever they come from."""
-        return min(self.labels, math.inf if self.money is None or not self.price else self.money / self.price)
+        """Rows that the budgets hold beside the pilot, wherever they come from."""
+        paid = math.inf if self.money is None or not self.price else self.money / self.price
+        return max(0.0, min(self.labels, paid) - self.pilot)
 
     @property
     def have(self) -> float:
@@ -56,8 +60,9 @@ class Supply:
         return min(self.source, self.affordable)
 
     def cost(self, rows: Figure) -> dict[str, float | None]:
-        """Return what rows and their labels cost, nothing being known without a price."""
-        return {key: None if end is None or not self.price else end * self.price for key, end in rows.items()}
+        """Return what rows, the pilot and their labels cost; nothing is known without a price."""
+        known = {key: end for key, end in rows.items() if end is not None and self.price}
+        return {key: (known[key] + self.pilot) * self.price if key in known else None for key in rows}
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +106,7 @@ def test_a_changed_requirement_is_named_with_what_is_reached(tmp_path: Path) -> 
 def test_what_rows_cost_is_told(tmp_path: Path) -> None:
     signal = judged(project(tmp_path, "diabetes", {"rmse_skill": {"at_least": 0.2}}, prices={"row": 1, "label": 4}))
     rows, cost = (signal.evidence[key] for key in ("rows_needed", "cost"))
-    assert cost == {key: pytest.approx(5 * end) for key, end in rows.items()}
+    assert cost == {key: pytest.approx(5 * (end + 88)) for key, end in rows.items()}, "the pilot's too"
     assert rows["low"] <= rows["value"] <= rows["high"] < 354
     assert "which cost" in signal.says
 
@@ -174,6 +175,7 @@ def cases(draw: st.DrawFn) -> tuple[dict[str, Reached], Supply]:
         labels=draw(st.integers(1, 1_000_000)),
         money=draw(st.none() | st.floats(1, 1e6)),
         price=draw(st.sampled_from([0.0, 0.1, 5.0])),
+        pilot=draw(st.integers(0, 1000)),
     )
     side = st.sampled_from(["at_least", "at_most"])
     reached = {}
@@ -215,7 +217,7 @@ def test_a_verdict_is_whole(case: tuple[dict[str, Reached], Supply], rule: bool)
 @given(cases())
 def test_more_money_never_makes_a_plan_too_dear(case: tuple[dict[str, Reached], Supply]) -> None:
     reached, supply = case
-    rich = Supply(supply.here, supply.source, supply.labels, None, supply.price)
+    rich = replace(supply, money=None)
     assert verdict(reached, rich, rule_suffices=False).name != "do_not"
 
 

@@ -57,7 +57,7 @@ class Source(Protocol):
         """Return some rows with every feature, to judge the plan before anything is collected.
 
         None of them is in the pilot that ``collect`` asks for. The schema's ``look`` tells of how many ``rows`` they
-        were chosen, and whether the source may have ``more`` than those.
+        were chosen, how many rows the ``pilot`` keeps (0 while nobody knows), and whether the source may have ``more``.
         """
         ...
 

@@ -106,7 +106,7 @@ class Flights:
         """Return the first month with every feature, whatever is collected later."""
         month = Collect.model_validate({"start": DATA_START, "end": next_month(DATA_START), "pilot_days": 1})
         window, _, schema = self.collect(month, seed)
-        return window, schema | {"look": {"rows": len(window), "more": bool(schema["more"])}}
+        return window, schema | {"look": {"rows": len(window), "pilot": 0, "more": bool(schema["more"])}}
 
     def _frame(
         self, flights: pd.DataFrame, dates: np.ndarray, columns: dict[str, str]

@@ -87,14 +87,15 @@ class Table:
             until = min(next_month(first), collect.end or dt.date.max)
             window = _between(frame, days, first, until)
             self._settle_classes(window, schema)
-            more = True
+            pilot, more = frame.iloc[:0], True  # its days are not known yet
         elif "rows" in self.reader.asks:
-            window, _, schema = self._shares(whole, seed)
+            window, pilot, schema = self._shares(whole, seed)
             more = True
         else:
-            window, _, schema = self._shares(whole.model_copy(update={"rows": None}), seed)
+            window, pilot, schema = self._shares(whole.model_copy(update={"rows": None}), seed)
             more = False
-        return _choice(window, FIRST_LOOK_ROWS, seed), schema | {"look": {"rows": len(window), "more": more}}
+        schema["look"] = {"rows": len(window), "pilot": len(pilot), "more": more}
+        return _choice(window, FIRST_LOOK_ROWS, seed), schema
 
     def load(self, wanted: list[str], asked: Asked | None = None) -> tuple[pd.DataFrame, Schema]:
         """Return every row, with the features named (all, if none is), and the part of the schema known by then.
