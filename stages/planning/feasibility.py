@@ -16,9 +16,9 @@ from stages.data.sources import open_source
 from stages.data.split import labelled
 from stages.files import read_json, write_json
 from stages.metric_names import OFFLINE
-from stages.params import Params, Prices, Requirement, load_params
+from stages.params import Prices, Requirement, load_params
 from stages.planning.rule import Rule, rule_columns
-from stages.planning.simple_models import Look, judged, simple_models
+from stages.planning.simple_models import Look, Plan, judged, simple_models
 from stages.planning.success import beside, figures_to_beat, open_questions
 from stages.planning.verdict import Supply, verdict
 from stages.requirements import shortfall, worst
@@ -44,31 +44,22 @@ def run(project: Path) -> None:
     train, test = cut(frame, [TRAIN_SHARE, 1 - TRAIN_SHARE], by, params.seed)
     constant = constant_prediction(task, _target(train, schema), len(schema["classes"] or [0]))
     look = Look(train, test, schema, task, constant)
-    bounds = {
-        name: Requirement.model_validate(item)
-        for name, item in charter["requirements"].items()
-        if name in OFFLINE[task]
-    }
-    hard = {name: bound for name, bound in bounds.items() if bound.hard}
+    plan = Plan(
+        bounds={n: Requirement.model_validate(r) for n, r in charter["requirements"].items() if n in OFFLINE[task]},
+        supply=supply_of(charter, schema["look"], len(frame) / len(seen)),
+        share=1 - params.data.split.valid - params.data.split.test,
+        sampling=Sampling.of(params.training.bootstrap, params.seed),
+    )
     columns = rule_columns(charter["rule"], train, schema, params.seed)
-    sampling = Sampling.of(params.training.bootstrap, params.seed)
-    found = _baselines(look, columns, list(hard), sampling)
-    suffices = rule_signal(found["rule"], hard, columns, len(test))
-    supply = supply_of(charter, schema["look"], len(frame) / len(seen))
-    signal = feasibility_signal(charter, look, bounds, supply, _share(params), sampling, found, suffices)
+    found = _baselines(look, columns, list(plan.hard), plan.sampling)
+    suffices = rule_signal(found["rule"], plan.hard, columns, len(test))
+    signal = feasibility_signal(charter, look, plan, found, suffices)
     write_json(project / "metrics/feasibility.json", found | {"feasibility": {"says": signal.says} | signal.evidence})
     write_signals(project / "signals/planning.json", [suffices, signal])
 
 
 def feasibility_signal(
-    charter: dict[str, Any],
-    look: Look,
-    bounds: dict[str, Requirement],
-    supply: Supply,
-    share: float,
-    sampling: Sampling,
-    baselines: dict[str, dict[str, Figure]],
-    suffices: Signal,
+    charter: dict[str, Any], look: Look, plan: Plan, baselines: dict[str, dict[str, Figure]], suffices: Signal
 ) -> Signal:
     """Return ``feasibility``: the verdict on the plan, with what it stands on and what is open in the charter.
 
@@ -78,29 +69,25 @@ def feasibility_signal(
         The content of ``charter/charter.json``.
     look : Look
         The first look.
-    bounds : dict of str to Requirement
-        The offline requirements, soft ones too.
-    supply, share, sampling
-        See `simple_models`.
+    plan : Plan
+        What is asked of it.
     baselines : dict of str to dict
         What the constant and the rule reach with the hard requirements.
     suffices : Signal
         ``rule_suffices``.
     """
-    enough = len(look.test) >= MIN_ROWS
-    model, reached = simple_models(look, bounds, supply, share, sampling) if enough and bounds else ("", {})
-    hard = {name: bound for name, bound in bounds.items() if bound.hard}
-    open_, beat = open_questions(charter, hard, baselines if enough else {}), figures_to_beat(charter)
-    evidence = {
+    enough, supply = len(look.test) >= MIN_ROWS, plan.supply
+    model, reached = simple_models(look, plan) if enough and plan.bounds else ("", {})
+    evidence: dict[str, Any] = {
         "model": model,
         "requirements": reached,
         "rows": {"here": supply.here, "have": _known(supply.have), "affordable": _known(supply.affordable)},
         "budget": {"labels": supply.labels, "money": supply.money, "price": supply.price},
-        "open": open_,
-        "beat": beat,
+        "open": open_questions(charter, plan.hard, baselines if enough else {}),
+        "beat": figures_to_beat(charter),
     }
-    judgement = verdict(judged(bounds, reached), supply, rule_suffices=suffices.fires is True)
-    return judgement.signal(evidence, beside(open_, beat))
+    judgement = verdict(judged(plan, reached), supply, rule_suffices=suffices.fires is True)
+    return judgement.signal(evidence, beside(evidence["open"], evidence["beat"]))
 
 
 def supply_of(charter: dict[str, Any], look: dict[str, Any], labelled_share: float) -> Supply:
@@ -130,7 +117,7 @@ def rule_signal(
     found: dict[str, Figure], requirements: dict[str, Requirement], columns: list[str], rows: int
 ) -> Signal:
     """Return ``rule_suffices``: the smallest margin of the rule over a requirement, relative to its bound."""
-    evidence = {
+    evidence: dict[str, Any] = {
         "rule": columns,
         "rows": rows,
         "requirements": {
@@ -178,11 +165,6 @@ def _baselines(look: Look, columns: list[str], names: list[str], sampling: Sampl
         )
         for name, made in (("constant", repeat(look.constant, len(y))), ("rule", rule))
     }
-
-
-def _share(params: Params) -> float:
-    """Return the share of a window that is learned from."""
-    return 1 - params.data.split.valid - params.data.split.test
 
 
 def _target(rows: pd.DataFrame, schema: dict[str, Any]) -> Array:

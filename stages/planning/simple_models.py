@@ -72,55 +72,68 @@ class Look:
         return renumbered(blocks_of(rows, self.schema), np.arange(len(rows)))
 
 
-def simple_models(
-    look: Look, bounds: Mapping[str, Requirement], supply: Supply, share: float, sampling: Sampling
-) -> tuple[str, dict[str, dict[str, Any]]]:
-    """Return the better of the simple models, and how far it comes with each requirement.
+@dataclass(frozen=True)
+class Plan:
+    """What is asked of the simple models.
 
-    Parameters
+    Attributes
     ----------
-    look : Look
-        Rows to learn from and to judge by.
     bounds : mapping of str to Requirement
         The offline requirements, soft ones too.
     supply : Supply
         The rows there are and those that may be had.
     share : float
-        The share of a window that is learned from; the curve is one of those rows.
+        The share of a window that is learned from; a curve is one of those rows.
     sampling : Sampling
         Of the bootstrap.
+    """
+
+    bounds: Mapping[str, Requirement]
+    supply: Supply
+    share: float
+    sampling: Sampling
+
+    @property
+    def hard(self) -> dict[str, Requirement]:
+        """The requirements without which there is no release."""
+        return {name: bound for name, bound in self.bounds.items() if bound.hard}
+
+
+def simple_models(look: Look, plan: Plan) -> tuple[str, dict[str, dict[str, Any]]]:
+    """Return the better of the simple models, and how far it comes with each requirement.
 
     Returns
     -------
     str
-        The model: of those that do not surely miss a hard requirement with the rows that the loop can collect, or of
-        both where they do, the one that misses least. So what the better misses for sure both do.
+        The model: of those that do not surely miss a hard requirement the one that misses least, of all where all do.
+        So what the better misses for sure, none reaches.
     dict
         For each requirement ``looked`` (measured on the look), ``here``, ``have``, ``affordable``, ``asymptote`` and
         ``rows``. Empty where the rows are too few for a curve, or have one class.
     """
-    look = look.capped(sampling.seed)
+    look = look.capped(plan.sampling.seed)
     if len(look.train) < MIN_TRAIN or (look.schema["classes"] and len(np.unique(look.target(look.train))) < 2):
         return "", {}
-    found = {name: _reached(name, look, bounds, supply, share, sampling) for name in MODELS}
+    found = {name: _reached(models[look.task], look, plan) for name, models in MODELS.items()}
 
-    def missed(name: str) -> tuple[bool, float]:
-        items = judged(bounds, found[name])
-        value, low, _ = worst(shortfall(item.bound, item.have) for item in items.values())
-        return low > 0, value
+    def missed(name: str) -> tuple[bool, bool, float]:
+        items = judged(plan, found[name]).values()
+        at_most = worst(shortfall(item.bound, item.affordable) for item in items)
+        value, low, _ = worst(shortfall(item.bound, item.have) for item in items)
+        return at_most[1] > 0, low > 0, value
 
     best = min(found, key=missed)
     return best, found[best]
 
 
-def judged(bounds: Mapping[str, Requirement], found: Mapping[str, Mapping[str, Any]]) -> dict[str, Reached]:
+def judged(plan: Plan, found: Mapping[str, Mapping[str, Any]]) -> dict[str, Reached]:
     """Return what a verdict may be made of: hard requirements whose curve is a ceiling.
 
     A threshold of the decision trades precision and recall off, and all metrics of decisions where several are
     required; a curve at one threshold tells nothing of what could be reached.
     """
     keys = ("here", "have", "affordable", "rows")
-    hard = {name: bound for name, bound in bounds.items() if bound.hard}
+    hard = plan.hard
     traded = traded_off(hard)
     return {
         name: Reached(hard[name], **{key: item[key] for key in keys})
@@ -129,24 +142,18 @@ def judged(bounds: Mapping[str, Requirement], found: Mapping[str, Mapping[str, A
     }
 
 
-def _reached(
-    name: str, look: Look, bounds: Mapping[str, Requirement], supply: Supply, share: float, sampling: Sampling
-) -> dict[str, dict[str, Any]]:
+def _reached(candidate: Candidate, look: Look, plan: Plan) -> dict[str, dict[str, Any]]:
     """Return how far one model comes with each requirement; only what was measured where its curve is not defined."""
-    n, level, seed = sampling.n, sampling.level, sampling.seed
-    rows, scorers = _curve(MODELS[name][look.task], look, seed)
-    looked = bootstrap(scorers[-1][0], list(bounds), n=n // 2, level=level, seed=seed)
-    defined = [
-        metric
-        for metric in bounds
-        if all(scorer.score([metric])[metric] == scorer.score([metric])[metric] for part in scorers for scorer in part)
-    ]
-    laws = extrapolate(scorers, rows, defined, n=n // 2, level=level, seed=seed)
+    level, seed, names = plan.sampling.level, plan.sampling.seed, list(plan.bounds)
+    draws: dict[str, Any] = {"n": plan.sampling.n // 2, "level": level, "seed": seed}
+    rows, points = _curve(candidate, look, seed)
+    looked = bootstrap(points[-1][0], names, **draws)
+    scores = [scorer.score(names) for point in points for scorer in point]
+    defined = [name for name in names if np.isfinite([score[name] for score in scores]).all()]
+    laws = extrapolate(points, rows, defined, **draws)
     return {
-        metric: {"looked": looked[metric]} | _led(laws[metric], look.task, metric, bounds[metric], supply, share, level)
-        if metric in laws
-        else {"looked": looked[metric]}
-        for metric in bounds
+        name: {"looked": looked[name]} | (_led(laws[name], look.task, name, plan) if name in laws else {})
+        for name in names
     }
 
 
@@ -166,13 +173,12 @@ def _curve(candidate: Candidate, look: Look, seed: int) -> tuple[Array, list[lis
     return np.asarray(rows, dtype=float), scorers
 
 
-def _led(
-    law: PowerLaw, task: str, metric: str, bound: Requirement, supply: Supply, share: float, level: float
-) -> dict[str, Figure]:
+def _led(law: PowerLaw, task: str, metric: str, plan: Plan) -> dict[str, Figure]:
     """Return where a curve leads, its rows being those of a window, of which a share is learned from."""
-    at: dict[str, Figure] = {}
+    supply, found = plan.supply, dict[str, Figure]()
     for key, rows in (("here", supply.here), ("have", supply.have), ("affordable", supply.affordable)):
-        found = reach(law, task, metric, bound, limit=max(1.0, rows * share), level=level)
-        at[key] = found["at_limit"]
-    needed = {key: None if end is None else max(1.0, end / share) for key, end in found["rows"].items()}
-    return at | {"asymptote": found["asymptote"], "rows": needed}
+        limit = max(1.0, rows * plan.share)
+        led = reach(law, task, metric, plan.bounds[metric], limit=limit, level=plan.sampling.level)
+        found[key] = led["at_limit"]
+    needed = {key: None if end is None else max(1.0, end / plan.share) for key, end in led["rows"].items()}
+    return found | {"asymptote": led["asymptote"], "rows": needed}

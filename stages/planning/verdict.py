@@ -156,25 +156,24 @@ def verdict(reached: Mapping[str, Reached], supply: Supply, *, rule_suffices: bo
     cost = supply.cost(rows)
     missing = worst(shortfall(item.bound, item.have) for item in reached.values())
     if not missing[1] > 0:
-        priced = f"; {_needs(rows)}, {_costs(cost)}" if supply.price else ""
+        priced = f"; {_needs(rows, cost)}" if supply.price else ""
         return Verdict("go", _gone(reached, supply) + priced, missing, rows, cost)
     short = {name: item for name, item in reached.items() if surely_missed(item.bound, item.affordable)}
     least = cost.get("low")
     if short and supply.money is not None and least is not None and least > supply.money:
-        says = f"{_needs(rows)}, {_costs(cost)}; the budget of money is {supply.money:g}"
+        says = f"{_needs(rows, cost)}; the budget of money is {supply.money:g}"
         return Verdict("do_not", f"{says} ({SIMPLE})", missing, rows, cost)
     if short:
         change = {f"planning.requirements.{n}.{r.bound.side}": float(r.have["value"] or 0.0) for n, r in short.items()}
         told = [_told(name, item.bound, item.have, supply.have) for name, item in short.items()]
-        at = f"surely missed with all {supply.affordable:,.0f} rows that may be had"
+        at = f"surely missed with all {supply.affordable:,.0f} rows that may be had; {_needs(rows, cost)}"
         return Verdict("change_requirement", f"{'; '.join(told)}: {at} ({SIMPLE})", missing, rows, cost, change)
     told = [
         _told(name, item.bound, item.have, supply.have)
         for name, item in reached.items()
         if surely_missed(item.bound, item.have)
     ]
-    says = f"{'; '.join(told)}, and the source has no more: {_needs(rows)}"
-    says += f", {_costs(cost)}" if supply.price else ""
+    says = f"{'; '.join(told)}, and the source has no more: {_needs(rows, cost)}"
     return Verdict("collect_first", says, missing, rows, cost)
 
 
@@ -208,21 +207,22 @@ def _told(name: str, bound: Requirement, figure: Figure, rows: float) -> str:
     return f"{name} {_figure(figure)} with {rows:,.0f} rows, required {bound_words(bound.side, bound.bound)}"
 
 
-def _needs(rows: Figure) -> str:
-    """Say how many rows are needed, where perhaps no number of them is enough."""
+def _needs(rows: Figure, cost: Figure) -> str:
+    """Say how many rows are needed and what they cost, where perhaps no number of them is enough."""
     value, low, high = (rows[key] for key in ("value", "low", "high"))
     if low is None:
         return "no number of rows is enough"
+    paid = "" if cost["low"] is None else f", which with the pilot's cost {_money(cost)}"
     if value is None:
-        return f"at least {low:,.0f} rows are needed, and by the estimate no number of them is enough"
-    return f"{value:,.0f} rows are needed ({low:,.0f} … {'no number' if high is None else f'{high:,.0f}'})"
+        return f"at least {low:,.0f} rows are needed{paid}, and by the estimate no number of them is enough"
+    return f"{value:,.0f} rows are needed ({low:,.0f} … {'no number' if high is None else f'{high:,.0f}'}){paid}"
 
 
-def _costs(cost: Figure) -> str:
+def _money(cost: Figure) -> str:
     value, low, high = (cost[key] for key in ("value", "low", "high"))
-    if value is None or low is None:
-        return "whatever they cost" if low is None else f"which cost {low:,.4g} at least"
-    return f"which cost {value:,.4g} ({low:,.4g} … {'unknown' if high is None else f'{high:,.4g}'})"
+    if value is None:
+        return f"{low:,.4g} at least"
+    return f"{value:,.4g} ({low:,.4g} … {'unknown' if high is None else f'{high:,.4g}'})"
 
 
 def _figure(found: Figure) -> str:

@@ -108,7 +108,7 @@ def test_what_rows_cost_is_told(tmp_path: Path) -> None:
     rows, cost = (signal.evidence[key] for key in ("rows_needed", "cost"))
     assert cost == {key: pytest.approx(5 * (end + 88)) for key, end in rows.items()}, "the pilot's too"
     assert rows["low"] <= rows["value"] <= rows["high"] < 354
-    assert "which cost" in signal.says
+    assert "which with the pilot's cost" in signal.says
 
 
 def test_a_requirement_that_a_constant_meets_is_open(tmp_path: Path) -> None:
@@ -232,9 +232,11 @@ def test_what_no_number_of_rows_meets_is_said_so() -> None:
 
     open_end = found([500.0, 200.0, None], wide)
     assert open_end.name == "collect_first"
-    assert "500 rows are needed (200 … no number), which cost 1,000 (400 … unknown)" in open_end.says
+    assert "500 rows are needed (200 … no number), which with the pilot's cost 1,000 (400 … unknown)" in open_end.says
     unlikely = found([None, 200.0, None], wide)
-    assert "at least 200 rows are needed, and by the estimate no number of them is enough" in unlikely.says
+    assert (
+        "at least 200 rows are needed, which with the pilot's cost 400 at least, and by the estimate" in unlikely.says
+    )
     assert found([None, None, None], missed).name == "change_requirement"
 
 

@@ -11,7 +11,7 @@ from stages.data.split import expectations_signal, labels_signal
 from stages.params import Data, Requirement
 from stages.planning.feasibility import rule_signal
 from stages.planning.rule import Rule
-from stages.planning.simple_models import Look, judged, simple_models
+from stages.planning.simple_models import Look, Plan, judged, simple_models
 from stages.planning.verdict import Supply, verdict
 from stages.signals import Signal
 from stages.training.metrics import Scorer, bootstrap, constant_prediction
@@ -90,11 +90,11 @@ def feasibility(seen: pd.DataFrame, later: pd.DataFrame) -> Signal:
     numbers = dict.fromkeys(seen.columns.drop("target"), "number")
     schema = {"features": numbers, "target": "target", "classes": [0, 1], "time": None, "group": None}
     constant = constant_prediction("classification", seen["target"].to_numpy(dtype=float), 2)
-    bounds = {"log_loss_skill": Requirement(at_least=0.5)}
     supply = Supply(here=len(seen), source=len(seen), labels=len(seen))
     look = Look(seen, later, schema, "classification", constant)
-    _, found = simple_models(look, bounds, supply, 1.0, Sampling())
-    return verdict(judged(bounds, found), supply, rule_suffices=False).signal({})
+    plan = Plan({"log_loss_skill": Requirement(at_least=0.5)}, supply, 1.0, Sampling())
+    _, found = simple_models(look, plan)
+    return verdict(judged(plan, found), supply, rule_suffices=False).signal({})
 
 
 CASES = [
