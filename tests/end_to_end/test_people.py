@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from flows import patching
+from stages.params import read_params
 from tests.conftest import Cli, git
 
 DEAR = {"planning.unattended": "ask", "planning.prices.row": 1.0, "planning.budgets.money": 50.0}
@@ -76,7 +77,7 @@ def test_a_decision_is_asked_answered_killed_resumed_and_a_way_back_taken(cli: C
     assert manual["run"] == asked["run"]
     assert manual["signals"][0]["evidence"]["by"] == "Eve"
     assert history[-1]["move"]["to"] == "released"
-    assert patching.read_params(project)["data"]["split"]["valid"] == 0.3
+    assert read_params(project)["data"]["split"]["valid"] == 0.3
     refused = cli(project, "approve", "--by", "Ann", check=False)
     assert refused.returncode == 2
     assert "no decision waits for an answer; the last one: Ann approved it" in refused.stderr

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from flows import patching, requests
+from flows.decide import Move
 from flows.requests import Request
 from stages.errors import ParamsError
-from tests.flows.test_answers import Move, line
+from tests.flows.test_answers import line
 
 SPLIT = {"data.split.valid": 0.3}
 
