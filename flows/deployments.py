@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from prefect import flow
 from prefect.client.schemas.objects import State
+from prefect.context import FlowRunContext
 from prefect.runtime import flow_run
 from prefect.states import Completed
 from pydantic import Field
@@ -62,8 +63,9 @@ def back(stage: Stage, reason: Text, changes: dict[str, Any], by: str = "") -> S
 
 
 def _first_start() -> bool:
-    """Tell whether this flow run starts for the first time, and not after a suspension."""
-    return (flow_run.run_count or 1) <= 1
+    """Tell whether this flow run starts for the first time: its suspensions leave their keys with it."""
+    context = FlowRunContext.get()
+    return context is None or context.flow_run is None or not context.flow_run.empirical_policy.pause_keys
 
 
 def _go_on(project: Path, *, again: bool = False) -> State[Any]:

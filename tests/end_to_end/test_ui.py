@@ -127,7 +127,9 @@ def test_a_run_is_started_a_decision_answered_and_the_artifacts_seen(
     assert "Ann approved it" in refused.stderr
     if os.environ.get("LOOPWRIGHT_SCREENSHOTS"):
         until(browser, lambda at: embedded.history(project)[-1]["move"]["to"] == "released", 400)
-    for name, says in (("iterations", "One row an iteration"), ("loop-map", "The loop and the path taken")):
+    for name, says in (("iterations", "labels_too_dear"), ("loop-map", "The loop and the path taken")):
         browser.get(f"{ui}/artifacts/key/{project.name}-{name}")
+        link = until(browser, lambda at: at.find_elements(By.XPATH, "//a[contains(@href, '/artifacts/artifact/')]"))[0]
+        browser.get(str(link.get_attribute("href")))
         shows(browser, says)
         shot(browser, f"artifact-{name}")
