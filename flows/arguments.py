@@ -7,7 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flows import cli_people as people
+from flows.people import commands as people
 from flows.priority.drivers import drivers_help
 
 EPILOG = """exit codes: 0 done (released, stopped honestly, or nothing to do), 1 crashed, 2 a mistake in the input,
@@ -66,6 +66,9 @@ def _asking(commands: Commands) -> None:
     map_ = commands.add("map", "Draw the loop with the path taken")
     map_.add_argument("--svg", type=Path, metavar="FILE", help="write an SVG picture instead of text")
     map_.add_argument("--run", metavar="ID", help="only this run (default: the last)")
+    report = commands.add("report", "Write the record as one HTML page, for a reader who was not there")
+    report.add_argument("--out", type=Path, metavar="FILE", help="the file (default: report.html in the project)")
+    report.add_argument("--run", metavar="ID", help="only this run (default: the whole record)")
 
 
 def _sending_back(commands: Commands) -> None:

@@ -16,15 +16,15 @@ from prefect.runtime import flow_run
 from prefect.states import Completed
 from pydantic import Field
 
-from flows import answers, requests, suspending
 from flows.lifecycle import go_round
 from flows.lock import Running
+from flows.people import answers, requests, suspending
+from flows.people.requests import Request
+from flows.people.suspended import forget, suspended
 from flows.record import read_record
-from flows.requests import Request
 from flows.running import begin
 from flows.session import open_session
 from flows.show import Show
-from flows.suspended import forget, suspended
 
 Stage = Literal["planning", "data", "training", "deployment"]
 Text = Annotated[str, Field(min_length=1)]

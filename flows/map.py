@@ -13,7 +13,25 @@ from flows.transitions import RELEASED, STAGES, STOP, WAITING
 
 END = {RELEASED: "released", STOP: "stopped", WAITING: "waiting"}
 BOX_WIDTH, BOX_HEIGHT, GAP, MARGIN, TOP, LANE = 150, 56, 70, 30, 60, 36
-INK, FAINT, FORTH, BACK, BACK_INK = "#1f2933", "#52606d", "#334e68", "#c05621", "#7b341e"
+
+
+@dataclass(frozen=True)
+class Palette:
+    """The colours of `svg_map`; those here read on light and dark pages, as the picture brings its own paper."""
+
+    paper: str = "#ffffff"
+    ink: str = "#1f2933"
+    faint: str = "#52606d"
+    forth: str = "#334e68"
+    back: str = "#c05621"
+    back_ink: str = "#7b341e"
+    halo: str = "#ffffff"
+    stage: str = "#e3ecfb"
+    good: str = "#d7f0e0"
+    other: str = "#fde8c8"
+
+
+OWN = Palette()
 
 
 @dataclass(frozen=True)
@@ -60,39 +78,48 @@ def text_map(iterations: Sequence[Iteration]) -> str:
     return "\n".join(lines)
 
 
-def svg_map(iterations: Sequence[Iteration], title: str = "The loop, and the path taken") -> str:
-    """Draw the map as a self-contained SVG; reads on light and dark pages."""
+def svg_map(
+    iterations: Sequence[Iteration],
+    title: str = "The loop, and the path taken",
+    *,
+    palette: Palette = OWN,
+    heading: bool = True,
+) -> str:
+    """Draw the map as a self-contained SVG, in the colours of a palette, and with its title written above or not."""
     visits = Counter(item.stage for item in iterations if item.steps)
     ways = ways_back(iterations)
     width = 2 * MARGIN + 5 * BOX_WIDTH + 4 * GAP
     height = TOP + BOX_HEIGHT + LANE * len(ways) + 44
+    above = 0 if heading else TOP - 20
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 {above} {width} {height - above}" role="img" '
         f'aria-label="{escape(title)}" font-family="system-ui, sans-serif" font-size="14">',
         f"<title>{escape(title)}</title>",
         '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="6" markerHeight="6" orient="auto">'
         '<path d="M0 0L8 4L0 8z" fill="context-stroke"/></marker></defs>',
-        f'<rect width="{width}" height="{height}" rx="10" fill="#ffffff"/>',
-        _text(MARGIN, 34, title, size=16, weight=600, anchor="start"),
+        f'<rect width="{width}" height="{height}" rx="10" fill="{palette.paper}"/>',
     ]
+    if heading:
+        parts.append(_text(MARGIN, 34, title, palette.ink, size=16, weight=600, anchor="start"))
     for stage in STAGES:
         left, y = _left(stage), TOP + BOX_HEIGHT / 2
-        parts += _box(left, stage, f"entered {visits[stage]}×", "#e3ecfb")
-        parts.append(_line(f"M{left + BOX_WIDTH + 4} {y}H{left + BOX_WIDTH + GAP - 5}", FORTH))
+        parts += _box(left, stage, f"entered {visits[stage]}×", palette.stage, palette)
+        parts.append(_line(f"M{left + BOX_WIDTH + 4} {y}H{left + BOX_WIDTH + GAP - 5}", palette.forth))
     end = str(iterations[-1].move["to"]) if iterations else ""
     last = f"after iteration {iterations[-1].iteration}" if iterations else ""
-    parts += _box(_left(None), END.get(end, "…"), last, "#d7f0e0" if end == RELEASED else "#fde8c8")
+    parts += _box(_left(None), END.get(end, "…"), last, palette.good if end == RELEASED else palette.other, palette)
     leaves, enters = _ports(ways)
     labels = []
     for lane, way in enumerate(ways):
         y = TOP + BOX_HEIGHT + 28 + LANE * lane
         start, stop = leaves[way], enters[way]
-        parts.append(_line(f"M{start:g} {TOP + BOX_HEIGHT + 2}V{y}H{stop:g}V{TOP + BOX_HEIGHT + 5}", BACK))
+        parts.append(_line(f"M{start:g} {TOP + BOX_HEIGHT + 2}V{y}H{stop:g}V{TOP + BOX_HEIGHT + 5}", palette.back))
         numbers = " ".join(f"#{number}" for number in way.iterations)
         beside = way.source == way.to
-        x, above = (start + 8, -5.0) if beside else ((start + stop) / 2, 8.0)
+        x, raised = (start + 8, -5.0) if beside else ((start + stop) / 2, 8.0)
         anchor = "start" if beside else "middle"
-        labels.append(_text(x, y - above, f"{way.label}  {numbers}", color=BACK_INK, anchor=anchor, halo=True))
+        words = f"{way.label}  {numbers}"
+        labels.append(_text(x, y - raised, words, palette.back_ink, anchor=anchor, halo=palette.halo))
     return "\n".join([*parts, *labels, "</svg>"]) + "\n"
 
 
@@ -122,11 +149,11 @@ def _span(way: WayBack) -> int:
     return STAGES.index(way.source) - STAGES.index(way.to)
 
 
-def _box(x: float, name: str, below: str, fill: str) -> list[str]:
+def _box(x: float, name: str, below: str, fill: str, palette: Palette) -> list[str]:
     return [
         f'<rect x="{x}" y="{TOP}" width="{BOX_WIDTH}" height="{BOX_HEIGHT}" rx="8" fill="{fill}"/>',
-        _text(x + BOX_WIDTH / 2, TOP + 24, name, weight=600),
-        _text(x + BOX_WIDTH / 2, TOP + 43, below, color=FAINT),
+        _text(x + BOX_WIDTH / 2, TOP + 24, name, palette.ink, weight=600),
+        _text(x + BOX_WIDTH / 2, TOP + 43, below, palette.faint),
     ]
 
 
@@ -138,14 +165,14 @@ def _text(
     x: float,
     y: float,
     words: str,
+    color: str,
     *,
     size: int = 14,
     weight: int = 400,
-    color: str = INK,
     anchor: str = "middle",
-    halo: bool = False,
+    halo: str = "",
 ) -> str:
-    around = ' paint-order="stroke" stroke="#ffffff" stroke-width="5"' if halo else ""
+    around = f' paint-order="stroke" stroke="{halo}" stroke-width="5"' if halo else ""
     return (
         f'<text x="{x:g}" y="{y:g}" font-size="{size}" font-weight="{weight}" text-anchor="{anchor}" '
         f'fill="{color}"{around}>{escape(words)}</text>'

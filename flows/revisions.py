@@ -12,7 +12,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from flows.changes import ROWS, SPARE, easier
+from flows.changes.charter import easier
+from flows.changes.rows import ROWS, SPARE
 from flows.situation import Patch, Situation
 from flows.transitions import Transition
 from stages.requirements import bound_words

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from flows import changes
+from flows.changes import charter, ladder, rows, table
 from flows.situation import Patch, Situation
 
 ANY = "any"
@@ -51,7 +51,7 @@ class Transition:
     signals: tuple[str, ...]
     when: str
     cure: str
-    change: Callable[[Situation], Patch] = changes.nothing
+    change: Callable[[Situation], Patch] = charter.nothing
     asks: bool = False
     live: bool = True
 
@@ -69,7 +69,7 @@ TABLE: tuple[Transition, ...] = (
         ("manual",),
         "a person says so",
         "their params and their reason",
-        changes.by_person,
+        charter.by_person,
     ),
     # planning
     Transition(
@@ -88,7 +88,7 @@ TABLE: tuple[Transition, ...] = (
         ("schema_changed",),
         "columns were renamed, added, or are in another unit, and the source can be mended",
         "rename, scale or leave out those columns",
-        changes.mend_schema,
+        table.mend_schema,
     ),
     Transition(
         "schema_unmended",
@@ -97,7 +97,7 @@ TABLE: tuple[Transition, ...] = (
         ("schema_changed",),
         "columns are gone, of another type, or in another unit, and the loop cannot mend them",
         "revise the source, or accept the change",
-        changes.accept_schema,
+        table.accept_schema,
         asks=True,
     ),
     Transition(
@@ -115,7 +115,7 @@ TABLE: tuple[Transition, ...] = (
         ("labels_too_few",),
         "too few labels for the plan, and the label budget allows more",
         "widen the scope to a larger window",
-        changes.collect_more,
+        rows.collect_more,
     ),
     Transition(
         "labels_too_dear",
@@ -124,7 +124,7 @@ TABLE: tuple[Transition, ...] = (
         ("label_cost",),
         "the plan's rows and labels cost more than its budget of money",
         "fewer rows where they still suffice, else a larger budget",
-        changes.afford,
+        charter.afford,
         asks=True,
     ),
     Transition(
@@ -134,7 +134,7 @@ TABLE: tuple[Transition, ...] = (
         ("expectations_fail",),
         "rows fail the expectations",
         "quarantine the failing rows",
-        changes.quarantine,
+        table.quarantine,
     ),
     Transition(
         "expectations_unmet",
@@ -143,7 +143,7 @@ TABLE: tuple[Transition, ...] = (
         ("expectations_fail",),
         "more rows fail than may be quarantined, or the table as a whole fails",
         "revise what is expected, or the source",
-        changes.accept_quarantine,
+        table.accept_quarantine,
         asks=True,
     ),
     # training
@@ -162,7 +162,7 @@ TABLE: tuple[Transition, ...] = (
         ("leakage",),
         "the target leaks: a feature gives it away, a time lies in the future, or validation rows are training rows",
         "leave the leaking columns out, drop the copies",
-        changes.without_leaks,
+        table.without_leaks,
     ),
     Transition(
         "leakage_unclear",
@@ -171,7 +171,7 @@ TABLE: tuple[Transition, ...] = (
         ("leakage",),
         "the target leaks, as far as figures tell, through every feature there is",
         "say which of them are known when a prediction is made (`training.checks.trusted`), or bring others",
-        changes.trust_features,
+        table.trust_features,
         asks=True,
     ),
     Transition(
@@ -181,7 +181,7 @@ TABLE: tuple[Transition, ...] = (
         ("requirements_missed", "label_noise"),
         "labels are inconsistent or unreliable, and asking again may still help",
         "relabel the most suspect rows within budget",
-        changes.relabel,
+        table.relabel,
     ),
     Transition(
         "too_large",
@@ -190,7 +190,7 @@ TABLE: tuple[Transition, ...] = (
         ("serving_missed",),
         "the model is larger than may be served",
         "a simpler candidate instead",
-        changes.cheaper_candidate,
+        ladder.cheaper_candidate,
     ),
     Transition(
         "task_too_hard",
@@ -200,7 +200,7 @@ TABLE: tuple[Transition, ...] = (
         "the best possible surely misses the requirement: by label noise, or, when nothing is left to try, by people "
         "or by where the learning curve comes to with all rows that may be had",
         "revise requirement or task",
-        changes.relax_missed,
+        charter.relax_missed,
         asks=True,
     ),
     Transition(
@@ -210,7 +210,7 @@ TABLE: tuple[Transition, ...] = (
         ("requirements_missed", "underfitting"),
         "avoidable bias is the largest part of the loss, or even the rows it was fitted on miss the requirement",
         "more capacity: the next candidate",
-        changes.larger_candidate,
+        ladder.larger_candidate,
     ),
     Transition(
         "capacity_too_high",
@@ -219,7 +219,7 @@ TABLE: tuple[Transition, ...] = (
         ("requirements_missed", "overfitting", "too_flexible"),
         "overfitting, and a simpler model does surely better on the same rows",
         "regularise: a simpler candidate",
-        changes.simpler_candidate,
+        ladder.simpler_candidate,
     ),
     Transition(
         "overfitting_curve_falls",
@@ -228,7 +228,7 @@ TABLE: tuple[Transition, ...] = (
         ("requirements_missed", "overfitting", "curve_falling"),
         "overfitting, the learning curve still falls, and a step of the source may be enough (or no candidate is left)",
         "collect more",
-        changes.collect_if_enough,
+        rows.collect_if_enough,
     ),
     Transition(
         "overfitting_curve_flat",
@@ -237,7 +237,7 @@ TABLE: tuple[Transition, ...] = (
         ("requirements_missed", "overfitting"),
         "overfitting, and more data are not shown to help or cannot be had",
         "regularise: a simpler candidate",
-        changes.simpler_candidate,
+        ladder.simpler_candidate,
     ),
     Transition(
         "next_candidate",
@@ -246,7 +246,7 @@ TABLE: tuple[Transition, ...] = (
         ("requirements_missed",),
         "a requirement is missed, and the ladder has a candidate not tried yet",
         "the next candidate: a simpler one, then a larger one",
-        changes.other_candidate,
+        ladder.other_candidate,
     ),
     Transition(
         "search_candidates",
@@ -255,7 +255,7 @@ TABLE: tuple[Transition, ...] = (
         ("requirements_missed",),
         "the ladder is spent, a requirement is missed, and a candidate in use declares a space not searched out",
         "search on, twice as long (`training.search.trials`)",
-        changes.more_trials,
+        ladder.more_trials,
     ),
     Transition(
         "features_too_weak",
@@ -264,7 +264,7 @@ TABLE: tuple[Transition, ...] = (
         ("requirements_missed",),
         "no candidate of the ladder reaches the requirement, and there are features not used yet",
         "better features: the next feature group",
-        changes.better_features,
+        table.better_features,
     ),
     Transition(
         "more_rows",
@@ -273,7 +273,7 @@ TABLE: tuple[Transition, ...] = (
         ("requirements_missed",),
         "no candidate and no feature is left, and the learning curve still falls, or seems to and cannot tell",
         "collect more",
-        changes.collect_unless_flat,
+        rows.collect_unless_flat,
     ),
     Transition(
         "requirements_trade_off",
@@ -282,7 +282,7 @@ TABLE: tuple[Transition, ...] = (
         ("requirements_trade_off",),
         "no candidate meets all requirements, each is met by some",
         "choose on the frontier",
-        changes.relax_missed,
+        charter.relax_missed,
         asks=True,
     ),
     Transition(
@@ -292,7 +292,7 @@ TABLE: tuple[Transition, ...] = (
         ("requirements_missed",),
         "everything the loop may change was tried, and a requirement is still missed",
         "revise requirement or task",
-        changes.relax_missed,
+        charter.relax_missed,
         asks=True,
     ),
     Transition(
@@ -302,7 +302,7 @@ TABLE: tuple[Transition, ...] = (
         ("serving_missed",),
         "no candidate that is left is small enough to be served",
         "revise the requirement",
-        changes.relax_missed,
+        charter.relax_missed,
         asks=True,
     ),
     # deployment
@@ -313,7 +313,7 @@ TABLE: tuple[Transition, ...] = (
         ("tests_fail",),
         "a regression or behaviour test fails",
         "another candidate",
-        changes.another_candidate,
+        ladder.another_candidate,
     ),
     Transition(
         "too_large_or_slow",
@@ -322,7 +322,7 @@ TABLE: tuple[Transition, ...] = (
         ("serving_missed",),
         "the model is larger or slower than may be served",
         "a simpler candidate instead",
-        changes.cheaper_candidate,
+        ladder.cheaper_candidate,
     ),
     Transition(
         "shift",
@@ -331,7 +331,7 @@ TABLE: tuple[Transition, ...] = (
         ("pilot_fails", "shift"),
         "the pilot fails, and its data differ from the training data",
         "collect from the new distribution: the window takes the pilot in",
-        changes.include_pilot,
+        rows.include_pilot,
     ),
     Transition(
         "hard_slices",
@@ -340,7 +340,7 @@ TABLE: tuple[Transition, ...] = (
         ("pilot_fails", "hard_slices"),
         "the pilot fails, and errors concentrate in slices",
         "weigh the hard slices up",
-        changes.weigh_hard_slices,
+        table.weigh_hard_slices,
     ),
     Transition(
         "pilot_needs_rows",
@@ -349,7 +349,7 @@ TABLE: tuple[Transition, ...] = (
         ("pilot_fails",),
         "the pilot fails by no more than the validation rows left open, being few, and no candidate is left",
         "collect more: what is chosen on few rows is chosen by luck",
-        changes.rows_to_tell,
+        rows.rows_to_tell,
     ),
     Transition(
         "pilot_fails",
@@ -358,7 +358,7 @@ TABLE: tuple[Transition, ...] = (
         ("pilot_fails",),
         "evaluation passes, the pilot fails, and neither shift nor slices can be cured",
         "keep improving: another candidate instead",
-        changes.another_candidate,
+        ladder.another_candidate,
     ),
     Transition(
         "pilot_needs_features",
@@ -367,7 +367,7 @@ TABLE: tuple[Transition, ...] = (
         ("pilot_fails",),
         "the pilot fails, the ladder is spent, and there are features not used yet",
         "better features: the next feature group",
-        changes.better_features,
+        table.better_features,
     ),
     Transition(
         "metric_misleads",
@@ -376,7 +376,7 @@ TABLE: tuple[Transition, ...] = (
         ("outcome_flat",),
         "the metric improves and the downstream outcome does not",
         "choose another metric: the outcome itself, on the validation rows",
-        changes.choose_by_outcome,
+        charter.choose_by_outcome,
         asks=True,
     ),
     Transition(
@@ -386,7 +386,7 @@ TABLE: tuple[Transition, ...] = (
         ("outcome_low",),
         "requirements are met offline, the outcome in the real world is not good enough",
         "revise the requirements, or what is wanted of the outcome",
-        changes.accept_outcome,
+        charter.accept_outcome,
         asks=True,
     ),
     Transition(
@@ -396,7 +396,7 @@ TABLE: tuple[Transition, ...] = (
         ("serving_missed",),
         "no candidate that is left is small and fast enough to be served",
         "revise the requirement",
-        changes.relax_missed,
+        charter.relax_missed,
         asks=True,
     ),
     Transition(
@@ -406,7 +406,7 @@ TABLE: tuple[Transition, ...] = (
         ("pilot_fails",),
         "the pilot fails, and everything the loop may change was tried",
         "revise requirement or task",
-        changes.relax_missed,
+        charter.relax_missed,
         asks=True,
     ),
     Transition(

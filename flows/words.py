@@ -70,7 +70,7 @@ def _missed_wish(item: dict[str, Any]) -> str:
 
 def patch_line(patch: dict[str, Any]) -> str:
     """Return a params patch as ``key=value`` words."""
-    return ", ".join(f"{key}={_short(value)}" for key, value in patch.items()) or "nothing"
+    return ", ".join(f"{key}={value_words(value)}" for key, value in patch.items()) or "nothing"
 
 
 def option_lines(move: dict[str, Any]) -> list[str]:
@@ -83,9 +83,10 @@ def option_lines(move: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _short(value: Any) -> str:
+def value_words(value: Any) -> str:
+    """Return a value of the params in one line."""
     if isinstance(value, list):
-        return "[" + ", ".join(_short(item) for item in value) + "]"
+        return "[" + ", ".join(value_words(item) for item in value) + "]"
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{key}: {_short(item)}" for key, item in value.items()) + "}"
+        return "{" + ", ".join(f"{key}: {value_words(item)}" for key, item in value.items()) + "}"
     return str(value)

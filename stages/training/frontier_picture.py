@@ -36,7 +36,7 @@ def draw(
     task : str
         Which way a metric is better.
     """
-    x, y = _axes(points, options, bounds)
+    x, y = axes(points, options, bounds)
     every = [point for line in options.values() for point in line] + list(points.values())
     scales = {axis: _scale(axis, every, bounds) for axis in (x, y)}
 
@@ -78,7 +78,7 @@ def draw(
     return "\n".join([part for part in parts if part] + ["</svg>"]) + "\n"
 
 
-def _axes(
+def axes(
     points: Mapping[str, Scores], options: Mapping[str, Sequence[Mapping[str, Any]]], bounds: Mapping[str, Requirement]
 ) -> tuple[str, str]:
     """Return two metrics: required ones that the candidates miss first, then required ones, then the one optimised."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,7 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from flows.record import RECORD_FILE
+from flows.report.page import write_report
 from tests.conftest import Cli
+from tests.page import Page
 
 KEYS = {"iteration", "stage", "because", "patch", "data_version", "metrics", "signals", "move"}
 
@@ -47,6 +51,53 @@ def test_a_table_runs_to_an_end_and_every_iteration_is_kept(
     rerun = cli(project, "run")
     assert "nothing changed since iteration" in rerun.stdout
     assert len(cli.history(project)) == len(history)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "metric"), [("breast_cancer", "log_loss_skill"), ("diabetes", "rmse_skill")])
+def test_the_report_tells_a_finished_project(
+    name: str, metric: str, cli: Cli, finish_project: Callable[[str], Path]
+) -> None:
+    project = finish_project(name)
+    assert cli(project, "report").stdout.strip() == f"wrote {project / 'report.html'}"
+    first = (project / "report.html").read_bytes()
+    page, history = Page(first.decode()), cli.history(project)
+    sections = (
+        "standing",
+        "map",
+        "timeline",
+        "metrics",
+        "error",
+        "curve",
+        "frontier",
+        "shift",
+        "slices",
+        "costs",
+        "card",
+    )
+    assert set(sections) <= set(page.ids)
+    assert [f"iteration-{item['iteration']}" for item in history] == [i for i in page.ids if i.startswith("iteration-")]
+    judged = next(item for item in reversed(history) if "pilot" in item["metrics"])["metrics"]["pilot"]["model"][metric]
+    assert f"{judged['value']:.4g} ({judged['low']:.4g} … {judged['high']:.4g})" in page.says
+    for item in history:
+        assert str(item["move"]["reason"]) in page.says
+        for signal in item["signals"]:
+            assert " ".join(signal["says"].split()) in page.says
+        for key in item["patch"]:
+            assert key in page.says
+    # The workspace may hold anything by now: what is told is out of the experiments and DVC's cache.
+    for folder in ("models", "release", "plots", "data/splits"):
+        shutil.rmtree(project / folder)
+    assert write_report(project, out=project / "again.html").read_bytes() == first
+    lines = (project / RECORD_FILE).read_text().splitlines(keepends=True)
+    (project / RECORD_FILE).write_text(lines[0])
+    begun = Page(write_report(project).read_text())
+    assert "Not at its end." in begun.says
+    assert {"metrics", "error", "curve", "frontier", "shift", "slices"}.isdisjoint(begun.ids)
+    git_clean = subprocess.run(
+        ["git", "status", "--porcelain"], cwd=project, capture_output=True, text=True, check=True
+    )
+    assert "report.html" not in git_clean.stdout
 
 
 @pytest.mark.slow
@@ -133,6 +184,17 @@ def test_a_way_back_enters_where_its_params_are_read(cli: Cli, finish_project: C
     assert "Missing: log_loss_skill" in history[-1]["move"]["reason"]
     again = cli(project, "run").stdout
     assert "nothing changed since iteration" in again
+    page = Page(write_report(project).read_text())
+    assert "Stopped." in page.says
+    assert "we need more (a person)" in page.says
+    key = "planning.requirements.log_loss_skill.at_least"
+    assert f"{key}: 0.05 → 0.99" in page.says
+    assert "✕ missed" in page.says
+    assert "The release of iteration" in page.says
+    runs = list(dict.fromkeys(item["run"] for item in cli.history(project)))
+    alone = Page(write_report(project, run=runs[0]).read_text())
+    assert "Released." in alone.says
+    assert "we need more" not in alone.says
 
 
 @pytest.mark.slow

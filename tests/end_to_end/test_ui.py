@@ -19,7 +19,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
-from flows.service import name_of, url_of
+from flows.up.service import name_of, url_of
 from tests.conftest import Cli
 from tests.end_to_end.test_people import asking, recorded
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from flows.lock import held
-from flows.service import LOCK_FILE, name_of, state_of
+from flows.up.service import LOCK_FILE, name_of, state_of
 from tests.conftest import Cli
 from tests.end_to_end.test_people import asking, recorded
 

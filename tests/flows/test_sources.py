@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from ruamel.yaml import YAML
 
 from flows import patching
-from flows.changes import collect_more
+from flows.changes.rows import collect_more
 from flows.session import check_files
 from flows.situation import Situation
 from stages.data import collect, label, split, validate

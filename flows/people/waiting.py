@@ -4,26 +4,30 @@ from __future__ import annotations
 
 from typing import Any
 
-from flows import answers
+from flows.people import answers
 from flows.record import Iteration
 from flows.words import option_lines, patch_line
 
-HOW_TO_LABEL = (
-    "next: loopwright label export --out FILE; fill in the labels; loopwright label import FILE; loopwright run"
-)
+HOW_TO_LABEL = "loopwright label export --out FILE; fill in the labels; loopwright label import FILE; loopwright run"
+HOW_TO_DECIDE = "loopwright approve (option 1), choose N, choose --set KEY=VALUE, or reject --because TEXT"
+
+
+def next_step(last: Iteration) -> str:
+    """Return the commands by which a run that ended waiting goes on; they do not depend on the time."""
+    return HOW_TO_DECIDE if last.move.get("asks") else HOW_TO_LABEL
 
 
 def how_to_go_on(last: Iteration, *, options: bool = True) -> list[str]:
     """Return what somebody can do about a run that ended waiting, a line each, with the options or without."""
     if not last.move.get("asks"):
-        return [HOW_TO_LABEL]
+        return [f"next: {next_step(last)}"]
     until, takes = answers.deadline(last), answers.asks_of(last).then == "relax" and last.move["proposal"]
     then = f"{patch_line(last.move['proposal'])} is taken" if takes else "the run stops"
     over = " (over: loopwright run)" if answers.now() > until else ""
     return [
         *(option_lines(last.move) if options else []),
         f"it waits until {until:%Y-%m-%d %H:%M} UTC{over}; then {then}",
-        "next: loopwright approve (option 1), choose N, choose --set KEY=VALUE, or reject --because TEXT",
+        f"next: {next_step(last)}",
     ]
 
 

@@ -1,0 +1,75 @@
+"""More rows: how many, from where, and whether the budgets allow them."""
+
+from __future__ import annotations
+
+import math
+
+from flows.changes.ladder import untried
+from flows.situation import Patch, Situation
+
+ROWS, SPARE = "data.collect.rows", 0.1
+
+
+def collect_more(situation: Situation, *, end: str = "value") -> Patch:
+    """Take one step more of the source, as far as the label budget allows; no more rows than the curve asks for.
+
+    Where the source counts rows, and the learning curve says that fewer than the step are enough, that many and a tenth
+    more are taken: labels cost money. Where it says that more are needed than the budget holds, none are: a step would
+    be paid for, and the requirement still missed. ``end`` says which end of that figure counts.
+    """
+    more, added = dict(situation.evidence("more") or {}), situation.evidence("more_rows") or 0
+    figure = situation.evidence("rows_needed") or {}
+    needed, least = figure.get("value"), figure.get(end)
+    rows = situation.evidence("rows") or 0
+    if least is not None and least > situation.params.planning.budgets.labels:
+        return {}
+    if set(more) == {ROWS} and needed is not None and rows < needed and needed + needed * SPARE < rows + added:
+        added = max(math.ceil(needed + needed * SPARE) - rows, math.ceil(rows * SPARE))
+        more = {ROWS: rows + added}
+    return more if affordable(situation, added) else {}
+
+
+def collect_if_enough(situation: Situation) -> Patch:
+    """Collect more where a step may be enough; else a candidate not tried yet comes first, as it costs nothing.
+
+    How many rows are needed is the learning curve's estimate; where it has none, a step may be enough.
+    """
+    needed = (situation.evidence("rows_needed") or {}).get("value")
+    after = (situation.evidence("rows") or 0) + (situation.evidence("more_rows") or 0)
+    too_few = needed is not None and needed > after
+    return {} if too_few and untried(situation) else collect_more(situation)
+
+
+def collect_unless_flat(situation: Situation) -> Patch:
+    """Collect more where the curve falls, or cannot tell and its estimate falls, or the model overfits.
+
+    On few rows it mostly cannot tell. An underfit model must reach the requirement by its curve, too. Nothing else is
+    left, so it is refused only when surely more rows are needed than the budget holds.
+    """
+    curve = situation.signals.get("curve_falling")
+    if curve is None or curve.fires is False:
+        return {}
+    reaches = (curve.evidence.get("rows_needed") or {}).get("value") is not None or not situation.fires("underfitting")
+    seems = reaches and curve.value is not None and curve.value > (curve.threshold or 0.0)
+    return collect_more(situation, end="low") if curve.fires or situation.fires("overfitting") or seems else {}
+
+
+def rows_to_tell(situation: Situation) -> Patch:
+    """Collect more where the validation interval holds what the pilot shows; an untried candidate costs less."""
+    unsure = situation.signals["pilot_fails"].evidence.get("validation_unsure")
+    return collect_more(situation) if unsure and not untried(situation) else {}
+
+
+def include_pilot(situation: Situation) -> Patch:
+    """Move the window's end so that it takes the pilot window in."""
+    moved, pilot = situation.evidence("include_pilot") or {}, situation.evidence("pilot_rows") or 0
+    return dict(moved) if affordable(situation, pilot) else {}
+
+
+def affordable(situation: Situation, added: int) -> bool:
+    """Tell whether the budgets of labels and money allow that many rows more, beside the window and the pilot."""
+    spent = (situation.evidence("rows") or 0) + (situation.evidence("pilot_rows") or 0)
+    planning = situation.params.planning
+    price, money = planning.prices.row + planning.prices.label, planning.budgets.money
+    affordable = money is None or (spent + added) * price <= money
+    return bool(spent + added <= planning.budgets.labels and affordable)
