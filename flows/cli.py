@@ -10,9 +10,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from flows import cli_people as people
 from flows.arguments import parser
 from flows.exits import CRASHED, INTERRUPTED, OK, exit_code
+from flows.people import commands as people
 from stages.errors import LoopwrightError, PriorityError, ProjectError
 
 ERROR_LOG = ".loopwright/last-error.log"
@@ -138,7 +138,7 @@ def _expectations(args: argparse.Namespace, project: Path) -> int:
 
 
 def _label(args: argparse.Namespace, project: Path) -> int:
-    from flows.labelling import export, take
+    from flows.people.labelling import export, take
 
     if args.what == "export":
         export(project, form=args.format, out=args.out, count=args.n)

@@ -7,8 +7,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from flows.asking import Asks, asks
 from flows.patching import changes_anything
+from flows.people.asking import Asks, asks
 from flows.revisions import Revision, revisions
 from flows.situation import Patch, Situation
 from flows.transitions import ANY, BOUNDS, BY_NAME, RELEASED, STAGES, STOP, TABLE, WAITING, Transition

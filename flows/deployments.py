@@ -11,19 +11,20 @@ from typing import Annotated, Any, Literal
 
 from prefect import flow
 from prefect.client.schemas.objects import State
+from prefect.context import FlowRunContext
 from prefect.runtime import flow_run
 from prefect.states import Completed
 from pydantic import Field
 
-from flows import answers, requests, suspending
 from flows.lifecycle import go_round
 from flows.lock import Running
+from flows.people import answers, requests, suspending
+from flows.people.requests import Request
+from flows.people.suspended import forget, suspended
 from flows.record import read_record
-from flows.requests import Request
 from flows.running import begin
 from flows.session import open_session
 from flows.show import Show
-from flows.suspended import forget, suspended
 
 Stage = Literal["planning", "data", "training", "deployment"]
 Text = Annotated[str, Field(min_length=1)]
@@ -62,8 +63,9 @@ def back(stage: Stage, reason: Text, changes: dict[str, Any], by: str = "") -> S
 
 
 def _first_start() -> bool:
-    """Tell whether this flow run starts for the first time, and not after a suspension."""
-    return (flow_run.run_count or 1) <= 1
+    """Tell whether this flow run starts for the first time: its suspensions leave their keys with it."""
+    context = FlowRunContext.get()
+    return context is None or context.flow_run is None or not context.flow_run.empirical_policy.pause_keys
 
 
 def _go_on(project: Path, *, again: bool = False) -> State[Any]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from flows import patching
 from flows.decide import FORWARD
-from flows.labelling import answers_counted
+from flows.people.labelling import answers_counted
 from flows.record import Iteration
 from flows.situation import Past, Situation, distance_of
 from flows.transitions import RELEASED, STAGES, WAITING

@@ -13,10 +13,10 @@ from prefect.events.worker import EventsWorker
 from prefect.logging import get_run_logger
 from prefect.logging.handlers import APILogWorker
 
-from flows import boundary
 from flows.artifacts import publish_artifacts
 from flows.decide import FORWARD
 from flows.entry import Ended, Entry, new_run
+from flows.people import boundary
 from flows.record import Iteration, read_record
 from flows.session import Session, Worked, open_session
 from flows.show import Show

@@ -8,18 +8,19 @@ from typing import Any
 
 from rich.markup import escape
 
-from flows import boundary, patching, pipeline, record, snapshots
+from flows import patching, pipeline, record, snapshots
 from flows.entry import Ended, Entry, entry_after, new_run
-from flows.labelling import user_name
 from flows.lock import Running, owner, project_lock
+from flows.people import boundary
+from flows.people.labelling import user_name
+from flows.people.requests import Request, checked, put
+from flows.people.waiting import how_to_go_on
 from flows.project import check_project
 from flows.record import Iteration
-from flows.requests import Request, checked, put
-from flows.server import PrefectServer
 from flows.session import Session, open_session
 from flows.show import Show
 from flows.transitions import RELEASED, STAGES, WAITING
-from flows.waiting import how_to_go_on
+from flows.up.server import PrefectServer
 from flows.words import remarks
 from stages.errors import ProjectError
 

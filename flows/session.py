@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from flows import entry as entries
-from flows import labelling, patching, pipeline, record, snapshots
+from flows import patching, pipeline, record, snapshots
 from flows.decide import Move, decide
 from flows.engine import Engine, StepResult
 from flows.entry import Ended, Entry
 from flows.lock import project_lock
+from flows.people import labelling
 from flows.project import check_project
 from flows.show import Show
 from flows.transitions import RELEASED

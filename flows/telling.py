@@ -10,18 +10,18 @@ from rich.markup import escape
 from rich.table import Table
 
 from flows import record
-from flows.labelling import answers_counted
 from flows.lock import owner
 from flows.map import svg_map, text_map
 from flows.patching import params_hash
+from flows.people.labelling import answers_counted
+from flows.people.requests import pending
+from flows.people.waiting import as_json as question_as_json
+from flows.people.waiting import how_to_go_on
 from flows.record import Iteration
-from flows.requests import pending
 from flows.running import find
-from flows.service import url_of
 from flows.show import history_table, print_signals
 from flows.transitions import BY_NAME, STAGES, WAITING
-from flows.waiting import as_json as question_as_json
-from flows.waiting import how_to_go_on
+from flows.up.service import url_of
 from flows.words import beside_line, metric_line, option_lines, patch_line, remarks
 from stages.data.labels.log import read_answers
 from stages.deployment.release import current

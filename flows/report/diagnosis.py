@@ -51,7 +51,7 @@ def decomposition_section(facts: Facts) -> Section | None:
     ]
     says = [
         f"In iteration {last} {_largest(found[last])}.",
-        "The largest part that is surely there decides which cure is tried. A negative bias means that the model is "
+        "Such a part decides which cure is tried. A negative bias means that the model is "
         "better on the rows it was fitted on than the best one seen is on unseen rows.",
     ]
     table = Table("Parts of the validation loss by iteration", head, rows)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from flows.people.waiting import next_step
 from flows.record import Iteration
 from flows.report.charts import strip
 from flows.report.costs import Budget, budgets
@@ -12,7 +13,6 @@ from flows.report.facts import Facts, bounds, loops
 from flows.report.metrics import baselines, judged_figures
 from flows.report.pieces import bound_sign, clock, counted, day, span, told
 from flows.transitions import BY_NAME, RELEASED, STOP, WAITING
-from flows.waiting import next_step
 from flows.words import figure, remarks
 
 

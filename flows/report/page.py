@@ -24,6 +24,7 @@ from flows.report.pieces import Section
 from flows.report.pilot import shift_section, slices_section
 from flows.report.timeline import timeline
 from flows.transitions import STAGES
+from stages.errors import ProjectError
 from stages.files import write_text
 
 TEMPLATES = Path(__file__).parents[1] / "templates" / "report"
@@ -61,9 +62,11 @@ def write_report(project: Path, *, run: str | None = None, out: Path | None = No
     ProjectError
         If it is no project, nothing ran yet, there is no such run, or the file cannot be written.
     """
+    path = out if out is not None else project / DEFAULT
+    if path.is_dir():
+        raise ProjectError("is a folder", where=str(path), expected="a file to write", todo="--out FILE")
     with archive(project) as kept:
         text = render(gather(project, kept, run))
-    path = out if out is not None else project / DEFAULT
     write_text(path, text)
     return path
 

@@ -9,9 +9,8 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from selenium import webdriver
@@ -20,7 +19,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
-from flows.service import name_of, url_of
+from flows.up.service import name_of, url_of
 from tests.conftest import Cli
 from tests.end_to_end.test_people import asking, recorded
 
@@ -65,23 +64,19 @@ def until(browser: Browser, found: Callable[[Browser], Any], seconds: float = 12
 
 def button(browser: Browser, text: str, inside: str = "") -> WebElement:
     path = f"{inside}//button[normalize-space(.)='{text}']"
-    shown: list[WebElement] = until(
-        browser, lambda at: [one for one in at.find_elements(By.XPATH, path) if one.is_displayed()]
-    )
-    return shown[0]
-
-
-def says_on(text: str, browser: Browser) -> bool:
-    """Tell whether a page says something."""
-    return text in browser.find_element(By.TAG_NAME, "body").text
+    found = until(browser, lambda at: [one for one in at.find_elements(By.XPATH, path) if one.is_displayed()])
+    return cast(WebElement, found[0])
 
 
 def field(browser: Browser, label: str, tag: str) -> WebElement:
     """Return the input under a label of one of Prefect's forms."""
     labelled = "ancestor::div[contains(concat(' ', @class, ' '), ' p-label ')][1]"
     path = f"//span[starts-with(normalize-space(.), '{label}')]/{labelled}//{tag}"
-    found: list[WebElement] = until(browser, lambda at: at.find_elements(By.XPATH, path))
-    return found[0]
+    return cast(WebElement, until(browser, lambda at: at.find_elements(By.XPATH, path))[0])
+
+
+def shows(browser: Browser, text: str, seconds: float = 120) -> None:
+    until(browser, lambda at: text in at.find_element(By.TAG_NAME, "body").text, seconds)
 
 
 def shot(browser: Browser, name: str) -> None:
@@ -112,7 +107,7 @@ def test_a_run_is_started_a_decision_answered_and_the_artifacts_seen(
     browser.get(f"{ui}/runs")
     link = until(browser, lambda at: at.find_elements(By.XPATH, "//a[contains(@href, '/runs/flow-run/')]"))[0]
     browser.get(str(link.get_attribute("href")))
-    until(browser, lambda at: "Suspended" in at.find_element(By.TAG_NAME, "body").text, 240)
+    shows(browser, "Suspended", 240)
     shot(browser, "suspended")
     button(browser, "Resume").click()
     Select(field(browser, "Answer", "select")).select_by_index(0)
@@ -132,7 +127,9 @@ def test_a_run_is_started_a_decision_answered_and_the_artifacts_seen(
     assert "Ann approved it" in refused.stderr
     if os.environ.get("LOOPWRIGHT_SCREENSHOTS"):
         until(browser, lambda at: embedded.history(project)[-1]["move"]["to"] == "released", 400)
-    for name, says in (("iterations", "One row an iteration"), ("loop-map", "The loop and the path taken")):
+    for name, says in (("iterations", "labels_too_dear"), ("loop-map", "The loop and the path taken")):
         browser.get(f"{ui}/artifacts/key/{project.name}-{name}")
-        until(browser, partial(says_on, says))
+        link = until(browser, lambda at: at.find_elements(By.XPATH, "//a[contains(@href, '/artifacts/artifact/')]"))[0]
+        browser.get(str(link.get_attribute("href")))
+        shows(browser, says)
         shot(browser, f"artifact-{name}")

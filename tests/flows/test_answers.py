@@ -10,16 +10,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flows import answers
-from flows.answers import Answer, TooLate
-from flows.asking import Asks
 from flows.decide import Move
 from flows.entry import Ended, Entry, entry_after, past_of, take_up
 from flows.patching import hash_of
+from flows.people import answers
+from flows.people.answers import Answer, TooLate
+from flows.people.asking import Asks
+from flows.people.waiting import how_to_go_on
 from flows.record import Iteration, append, read_record
 from flows.revisions import Revision
 from flows.transitions import STAGES, STOP, WAITING
-from flows.waiting import how_to_go_on
 from stages.files import write_json
 from stages.params import read_params
 from stages.signals import Signal

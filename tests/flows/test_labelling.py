@@ -9,8 +9,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from flows import entry, labelling, patching, snapshots
+from flows import entry, patching, snapshots
 from flows.entry import Ended, Entry
+from flows.people import labelling
 from flows.record import Iteration, append
 from flows.transitions import STOP, WAITING
 from stages.data.labels.log import QUEUE, read_answers, read_queue

@@ -157,6 +157,8 @@ def test_what_is_no_project_and_what_never_ran_are_one_line(embedded: Cli, tmp_p
     append(tmp_path, iteration(1))
     with pytest.raises(ProjectError, match=r"no run 'r9'.*one of r1"):
         write_report(tmp_path, run="r9")
+    with pytest.raises(ProjectError, match="is a folder"):
+        write_report(tmp_path, out=tmp_path)
 
 
 @settings(max_examples=40)

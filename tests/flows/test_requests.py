@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from flows import patching, requests
+from flows import patching
 from flows.decide import Move
-from flows.requests import Request
+from flows.people import requests
+from flows.people.requests import Request
 from stages.errors import ParamsError
 from tests.flows.test_answers import line
 

@@ -8,9 +8,10 @@ import pytest
 from prefect.input import RunInput
 from pydantic import ValidationError
 
-from flows import patching, suspending
+from flows import patching
+from flows.people import suspending
+from flows.people.suspended import Suspended, forget, point, suspended
 from flows.record import append
-from flows.suspended import Suspended, forget, point, suspended
 from stages.errors import ParamsError
 from tests.flows.test_answers import KEY, asking
 

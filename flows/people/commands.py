@@ -48,7 +48,7 @@ def _back(args: argparse.Namespace, project: Path) -> int:
 
 
 def _decide(args: argparse.Namespace, project: Path) -> int:
-    from flows.deciding import decide_and_go_on
+    from flows.people.deciding import decide_and_go_on
 
     patch = dict(_assignment(text) for text in getattr(args, "set", []))
     option = {"approve": 1, "choose": getattr(args, "option", None), "reject": None}[args.command]
@@ -90,14 +90,14 @@ def _assignment(text: str) -> tuple[str, Any]:
 
 
 def _up(args: argparse.Namespace, project: Path) -> int:
-    from flows.service import up
+    from flows.up.service import up
 
     up(project, port=args.port)
     return OK
 
 
 def _down(args: argparse.Namespace, project: Path) -> int:
-    from flows.service import down
+    from flows.up.service import down
 
     down(project)
     return OK

@@ -6,17 +6,18 @@ import time
 from pathlib import Path
 from typing import Any
 
-from flows import answers, patching
-from flows.answers import Answer
+from flows import patching
 from flows.entry import ANSWER
-from flows.labelling import user_name
 from flows.lock import Running
+from flows.people import answers
+from flows.people.answers import Answer
+from flows.people.labelling import user_name
+from flows.people.requests import check_patch
+from flows.people.suspended import suspended
 from flows.record import Iteration, read_record
-from flows.requests import check_patch
 from flows.running import run
-from flows.service import url_of
 from flows.show import Show
-from flows.suspended import suspended
+from flows.up.service import url_of
 from stages.errors import ParamsError, ProjectError
 from stages.params import load_params
 

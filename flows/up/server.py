@@ -21,7 +21,7 @@ from typing import IO
 
 from filelock import FileLock, Timeout
 
-from flows.service import url_of
+from flows.up.service import url_of
 from stages.errors import ProjectError
 
 LOG_FILE = ".loopwright/prefect-server.log"

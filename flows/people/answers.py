@@ -16,11 +16,11 @@ from typing import Any, Literal
 from filelock import FileLock
 from pydantic import BaseModel, ConfigDict
 
-from flows.asking import Asks
 from flows.decide import Move
 from flows.entry import ANSWER, goes_back
 from flows.lock import STATE
 from flows.patching import changes_anything
+from flows.people.asking import Asks
 from flows.record import Iteration, read_record
 from flows.revisions import Revision
 from flows.transitions import STOP, WAITING

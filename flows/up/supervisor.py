@@ -18,8 +18,8 @@ from typing import Any
 import psutil
 from filelock import FileLock, Timeout
 
-from flows.server import PrefectServer
-from flows.service import LOCK_FILE, STATE_FILE, UP_WITHIN, WORKER_LOG, name_of
+from flows.up.server import PrefectServer
+from flows.up.service import LOCK_FILE, STATE_FILE, UP_WITHIN, WORKER_LOG, name_of
 from stages.errors import LoopwrightError, ProjectError
 from stages.files import write_json
 
@@ -65,7 +65,7 @@ def _supervise(project: Path, port: int, state: dict[str, Any]) -> None:
         server.wait_ready(lambda text: None, timeout=UP_WITHIN)
         from prefect.exceptions import PrefectException
 
-        from flows.suspending import resume_due
+        from flows.people.suspending import resume_due
 
         _make_pool(name_of(project))
         worker = _start_worker(project, str(server.url))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from flows import answers, requests
 from flows.entry import Ended, Entry, entry_after, new_run
+from flows.people import answers, requests
 from flows.record import Iteration, read_record
 from flows.session import Session
 from flows.transitions import STAGES

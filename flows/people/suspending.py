@@ -16,11 +16,11 @@ from prefect.runtime import flow_run
 from prefect.states import Scheduled
 from pydantic import Field, create_model
 
-from flows import answers
-from flows.deciding import made
+from flows.people import answers
+from flows.people.deciding import made
+from flows.people.suspended import Suspended, forget, point, suspended
 from flows.record import Iteration, read_record
-from flows.service import name_of
-from flows.suspended import Suspended, forget, point, suspended
+from flows.up.service import name_of
 from flows.words import option_lines
 from stages.errors import LoopwrightError
 from stages.params import load_params

@@ -127,7 +127,7 @@ def _start(project: Path, port: int) -> None:
     (project / STATE_FILE).unlink(missing_ok=True)
     with (project / LOG).open("wb") as log:
         subprocess.Popen(
-            [sys.executable, "-m", "flows.supervisor", str(project), str(port)],
+            [sys.executable, "-m", "flows.up.supervisor", str(project), str(port)],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,

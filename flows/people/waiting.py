@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flows import answers
+from flows.people import answers
 from flows.record import Iteration
 from flows.words import option_lines, patch_line
 

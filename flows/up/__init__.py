@@ -1,0 +1,1 @@
+"""Prefect around a project: a server for a run, and what `loopwright up` keeps running."""
