@@ -16,7 +16,7 @@ from stages.data.sources import open_source
 from stages.data.split import labelled
 from stages.files import read_json, write_json
 from stages.metric_names import OFFLINE
-from stages.params import Prices, Requirement, load_params
+from stages.params import Prices, Requirement, Split, load_params
 from stages.planning.rule import Rule, rule_columns
 from stages.planning.simple_models import Look, Plan, judged, simple_models
 from stages.planning.success import beside, figures_to_beat, open_questions
@@ -29,6 +29,8 @@ from stages.training.metrics import Array, Figure, Scorer, bootstrap, constant_p
 from stages.training.sampling import Sampling
 
 TRAIN_SHARE = 0.7
+# Of a window, as the split is proposed. That of this project is read by the data stage: a change of it is no new plan.
+LEARNED_FROM = 1 - Split().valid - Split().test
 MIN_ROWS = 30  # of fewer a percentile bootstrap is too sure (Hesterberg 2015)
 
 
@@ -47,7 +49,7 @@ def run(project: Path) -> None:
     plan = Plan(
         bounds={n: Requirement.model_validate(r) for n, r in charter["requirements"].items() if n in OFFLINE[task]},
         supply=supply_of(charter, schema["look"], len(frame) / len(seen)),
-        share=1 - params.data.split.valid - params.data.split.test,
+        share=LEARNED_FROM,
         sampling=Sampling.of(params.training.bootstrap, params.seed),
     )
     columns = rule_columns(charter["rule"], train, schema, params.seed)
