@@ -32,6 +32,7 @@ SHARES = ((0.125, 2), (0.25, 2), (0.5, 2), (1.0, 1))  # of the rows, and how man
 MOST_ROWS = 8000  # to learn from; as many judge at most
 MOST_CELLS = 400_000  # rows x features x classes: what bounds the time on wide tables
 LEAST_ROWS = 200
+MANY_CLASSES = 10  # boosting grows a tree for each in every round: of more, the linear model alone is asked
 MIN_TRAIN = 40  # an eighth of fewer is no curve
 
 
@@ -114,7 +115,8 @@ def simple_models(look: Look, plan: Plan) -> tuple[str, dict[str, dict[str, Any]
     look = look.capped(plan.sampling.seed)
     if len(look.train) < MIN_TRAIN or (look.schema["classes"] and len(np.unique(look.target(look.train))) < 2):
         return "", {}
-    found = {name: _reached(models[look.task], look, plan) for name, models in MODELS.items()}
+    asked = ["linear"] if len(look.schema["classes"] or []) > MANY_CLASSES else list(MODELS)
+    found = {name: _reached(MODELS[name][look.task], look, plan) for name in asked}
 
     def missed(name: str) -> tuple[bool, bool, float]:
         items = judged(plan, found[name]).values()

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -123,6 +124,16 @@ def test_too_few_rows_tell_nothing(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("".join(lines[:60]))
     signal = judged(tmp_path)
     assert (signal.evidence["verdict"], signal.fires, signal.value) == ("go", None, None)
+
+
+def test_of_many_classes_the_linear_model_alone_is_asked(tmp_path: Path) -> None:
+    project(tmp_path, "breast_cancer", {"log_loss_skill": {"at_least": 0.5}})
+    frame = bundled_table("breast_cancer", spoilt=False)
+    deciles = pd.qcut(frame["mean_radius"], 12, labels=[f"d{number}" for number in range(12)])
+    frame.assign(target=deciles).to_csv(tmp_path / "t.csv", index=False)
+    signal = judged(tmp_path)
+    assert signal.evidence["model"] == "linear"
+    assert signal.evidence["requirements"]["log_loss_skill"]["looked"]["low"] > 0.4
 
 
 def test_the_flights_are_worth_trying(tmp_path: Path) -> None:
