@@ -88,7 +88,7 @@ def feasibility_signal(
         "open": open_questions(charter, plan.hard, baselines if enough else {}),
         "beat": figures_to_beat(charter),
     }
-    judgement = verdict(judged(plan, reached), supply, rule_suffices=suffices.fires is True)
+    judgement = verdict(judged(plan, reached), supply, rule=suffices.says if suffices.fires else "")
     return judgement.signal(evidence, beside(evidence["open"], evidence["beat"]))
 
 

@@ -130,7 +130,7 @@ class Verdict:
         )
 
 
-def verdict(reached: Mapping[str, Reached], supply: Supply, *, rule_suffices: bool) -> Verdict:
+def verdict(reached: Mapping[str, Reached], supply: Supply, *, rule: str = "") -> Verdict:
     """Return whether to go, to change a requirement, to collect first, or not to do it.
 
     Parameters
@@ -139,8 +139,8 @@ def verdict(reached: Mapping[str, Reached], supply: Supply, *, rule_suffices: bo
         What simple models come to, for each hard requirement that can be judged offline.
     supply : Supply
         The rows there are, and those that may be had.
-    rule_suffices : bool
-        Whether a rule without any model surely meets every requirement.
+    rule : str, optional
+        What a rule without any model reaches, in words, where it surely meets every requirement.
 
     Notes
     -----
@@ -148,8 +148,8 @@ def verdict(reached: Mapping[str, Reached], supply: Supply, *, rule_suffices: bo
     stopped. With all rows that the budgets hold: then they are too dear if a number of them would do and surely costs
     more than the money there is, else no number of rows is a cure.
     """
-    if rule_suffices:
-        return Verdict("do_not", "a rule without any model meets every requirement, so there is nothing to learn")
+    if rule:
+        return Verdict("do_not", f"{rule}, so there is nothing to learn")
     if not reached:
         return Verdict("go", "no requirement can be judged by a first look")
     rows = _needed(reached)

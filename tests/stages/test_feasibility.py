@@ -199,10 +199,10 @@ def cases(draw: st.DrawFn) -> tuple[dict[str, Reached], Supply]:
     return reached, supply
 
 
-@given(cases(), st.booleans())
-def test_a_verdict_is_whole(case: tuple[dict[str, Reached], Supply], rule: bool) -> None:
+@given(cases(), st.sampled_from(["", "the rule on a meets every requirement"]))
+def test_a_verdict_is_whole(case: tuple[dict[str, Reached], Supply], rule: str) -> None:
     reached, supply = case
-    found = verdict(reached, supply, rule_suffices=rule)
+    found = verdict(reached, supply, rule=rule)
     signal = found.signal({})
     assert found.says
     assert Signal.model_validate_json(signal.model_dump_json()) == signal
@@ -211,6 +211,7 @@ def test_a_verdict_is_whole(case: tuple[dict[str, Reached], Supply], rule: bool)
     assert bool(found.change) == (found.name == "change_requirement")
     if rule:
         assert found.name == "do_not"
+        assert rule in found.says
     elif found.name == "collect_first":
         assert supply.source < supply.affordable, "more can be had than the source has"
     elif found.name == "do_not":
@@ -229,7 +230,7 @@ def test_a_verdict_is_whole(case: tuple[dict[str, Reached], Supply], rule: bool)
 def test_more_money_never_makes_a_plan_too_dear(case: tuple[dict[str, Reached], Supply]) -> None:
     reached, supply = case
     rich = replace(supply, money=None)
-    assert verdict(reached, rich, rule_suffices=False).name != "do_not"
+    assert verdict(reached, rich).name != "do_not"
 
 
 def test_what_no_number_of_rows_meets_is_said_so() -> None:
@@ -239,7 +240,7 @@ def test_what_no_number_of_rows_meets_is_said_so() -> None:
 
     def found(rows: list[float | None], affordable: Figure) -> Verdict:
         reached = Reached(bound, missed, missed, affordable, dict(zip(EXACT, rows, strict=True)))
-        return verdict({"r2": reached}, Supply(here=100, source=100, labels=1000, price=2.0), rule_suffices=False)
+        return verdict({"r2": reached}, Supply(here=100, source=100, labels=1000, price=2.0))
 
     open_end = found([500.0, 200.0, None], wide)
     assert open_end.name == "collect_first"

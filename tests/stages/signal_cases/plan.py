@@ -94,7 +94,7 @@ def feasibility(seen: pd.DataFrame, later: pd.DataFrame) -> Signal:
     look = Look(seen, later, schema, "classification", constant)
     plan = Plan({"log_loss_skill": Requirement(at_least=0.5)}, supply, 1.0, Sampling())
     _, found = simple_models(look, plan)
-    return verdict(judged(plan, found), supply, rule_suffices=False).signal({})
+    return verdict(judged(plan, found), supply).signal({})
 
 
 CASES = [
