@@ -86,7 +86,7 @@ def shot(browser: Browser, name: str) -> None:
         browser.save_screenshot(str(Path(folder) / f"{name}.png"))
 
 
-@pytest.mark.slow
+@pytest.mark.browser
 @pytest.mark.skipif(CHROMIUM is None or DRIVER is None, reason="needs chromium and chromedriver")
 def test_a_run_is_started_a_decision_answered_and_the_artifacts_seen(
     browser: Browser, project: Path, embedded: Cli
