@@ -38,7 +38,6 @@ def finished(finish_project: Callable[[str], Path]) -> Path:
     ("file", "lines"),
     [
         ("data/window.parquet", 0),
-        ("models/candidates", 0),
         (".loopwright/record.jsonl", 3),
         ("releases", 0),
     ],

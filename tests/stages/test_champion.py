@@ -23,7 +23,7 @@ from stages.files import read_json, read_parquet, write_json, write_parquet
 from stages.params import Champion
 from stages.planning import charter, feasibility
 from stages.signals import Signal
-from stages.training import fit
+from stages.training import evaluate, fit
 from stages.training.comparison import paired_gain
 from stages.training.metrics import Scorer
 from stages.training.parsimony import simplest_as_good
@@ -131,7 +131,7 @@ def ladder(**candidates: Any) -> dict[str, Any]:
 
 
 def deployed(project: Path) -> None:
-    for step in (fit, refit, behaviour, slices, pilot, gate):
+    for step in (fit, evaluate, refit, behaviour, slices, pilot, gate):
         step.run(project)
 
 
