@@ -37,7 +37,6 @@ def finished(finish_project: Callable[[str], Path]) -> Path:
 @pytest.mark.parametrize(
     ("file", "lines"),
     [
-        ("data/window.parquet", 0),
         (".loopwright/record.jsonl", 3),
         ("releases", 0),
     ],
