@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 import traceback
 from pathlib import Path
+from types import FrameType
 
 from rich.console import Console
 
@@ -33,20 +35,41 @@ def main(argv: list[str] | None = None) -> None:
     for key, value in QUIET.items():
         os.environ.setdefault(key, value)
     project = Path(getattr(args, "project", Path())).resolve()
+    struck = _notice_ctrl_c()
     try:
         code = COMMANDS[args.command](args, project)
     except LoopwrightError as error:
         Console(stderr=True, highlight=False, soft_wrap=True).print(f"[red]error:[/] {_plain(str(error))}")
         code = error.exit_code
     except KeyboardInterrupt:
-        print("interrupted; the project is intact: run again to resume", file=sys.stderr)
-        code = INTERRUPTED
+        code = _interrupted()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = CRASHED
     except Exception as error:
-        code = _crashed(project, error)
+        code = _interrupted() if struck else _crashed(project, error)
     raise SystemExit(code)
+
+
+def _notice_ctrl_c() -> list[int]:
+    """Return a list that is empty until Ctrl-C is struck.
+
+    Extension modules turn a KeyboardInterrupt that comes while they call Python into an error of their own.
+    """
+    struck: list[int] = []
+
+    def strike(number: int, frame: FrameType | None) -> None:
+        struck.append(number)
+        raise KeyboardInterrupt
+
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, strike)
+    return struck
+
+
+def _interrupted() -> int:
+    print("interrupted; the project is intact: run again to resume", file=sys.stderr)
+    return INTERRUPTED
 
 
 def _run(args: argparse.Namespace, project: Path) -> int:

@@ -6,12 +6,13 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import Cli, git
+from tests.conftest import ROOT, Cli, git
 
 
 def refused(cli: Cli, project: Path, *arguments: str) -> str:
@@ -158,3 +159,27 @@ def test_version_and_usage(cli: Cli, tmp_path: Path) -> None:
     usage: subprocess.CompletedProcess[str] = cli(tmp_path, "fly", check=False)
     assert usage.returncode == 2
     assert "invalid choice" in usage.stderr
+
+
+def test_ctrl_c_that_another_module_turns_into_its_own_error_is_still_ctrl_c(tmp_path: Path) -> None:
+    """As pydantic's core does while it builds a validator."""
+    code = (
+        "import os, signal\n"
+        "from flows import cli\n"
+        "def struck(args, project):\n"
+        "    try:\n"
+        "        os.kill(os.getpid(), signal.SIGINT)\n"
+        "        signal.pause()\n"
+        "    except KeyboardInterrupt as error:\n"
+        "        raise ValueError('a schema') from error\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "cli.COMMANDS['status'] = struck\n"
+        "cli.main(['status'])\n"
+    )
+    environment = {"PYTHONPATH": str(ROOT)}
+    ended = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 130
+    assert "run again to resume" in ended.stderr
+    assert not (tmp_path / ".loopwright").exists()
