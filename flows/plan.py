@@ -5,8 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin
 
+from pydantic import BaseModel
 from rich.console import Console
 from rich.markup import escape
 from rich.prompt import Confirm, Prompt
@@ -18,11 +19,18 @@ from flows.questions import QUESTIONS, Question, explanation
 from flows.words import patch_line
 from stages.errors import LoopwrightError, ParamsError, ProjectError
 from stages.metric_names import SERVING, larger_is_better
-from stages.params import PARAMS_FILE, check_params, read_params
+from stages.params import PARAMS_FILE, Planning, check_params, read_params
 from stages.planning.charter import check_plan
 
 Values = dict[str, Any]
 LINES = YAML(typ="safe")
+# Those with keys of their own, and those with a name for each entry.
+SECTIONS = frozenset(
+    name
+    for name, field in Planning.model_fields.items()
+    if get_origin(field.annotation) is dict
+    or (isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel))
+)
 
 
 def plan(project: Path, *, source: Path | None = None) -> None:
@@ -101,7 +109,7 @@ def from_file(path: Path, values: Mapping[str, Any]) -> Values:
     section = found.get("planning", found) if isinstance(found, dict) else None
     if not isinstance(section, dict):
         raise ParamsError("holds no mapping", where=str(path), expected="keys of planning", todo="see docs/params.md")
-    patch = {f"planning.{key}": value for key, value in _leaves(section, values.get("planning", {}), "")}
+    patch = {f"planning.{key}": value for key, value in _leaves(section)}
     try:
         check_params(patching.patched(values, patch))
     except ParamsError as error:
@@ -188,11 +196,10 @@ def _answer(console: Console, question: Question, now: str) -> str:
         console.print(f"  {escape(explanation(question.key))}", soft_wrap=True)
 
 
-def _leaves(section: Mapping[str, Any], known: Any, prefix: str) -> Iterator[tuple[str, Any]]:
-    """Yield dotted keys and values; what is a section in the params is entered, all else is taken as it stands."""
-    for name, value in section.items():
-        key = f"{prefix}{name}"
-        if isinstance(value, dict) and key in ("requirements", "beat", "prices", "budgets", "progress", "ethics"):
+def _leaves(section: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield dotted keys and values; what is a section in the schema is entered, all else is taken as it stands."""
+    for key, value in section.items():
+        if isinstance(value, dict) and key in SECTIONS:
             yield from ((f"{key}.{inner}", item) for inner, item in value.items())
         else:
             yield key, value

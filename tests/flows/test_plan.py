@@ -108,6 +108,9 @@ def test_a_file_is_taken_whole_or_not_at_all(project: Path, tmp_path: Path) -> N
     found = planning(project)
     assert (found["users"], found["budgets"]["money"], found["budgets"]["loops"]) == ("Pilots.", 500, 12)
     assert set(found["requirements"]) == {"f1", "roc_auc", "log_loss_skill", "latency_p99_ms", "size_mb"}
+    path.write_text("security: {retention_days: 400}\n")
+    plan(project, source=path)
+    assert planning(project)["security"] == {"private": [], "retention_days": 400}
     before = (project / "params.yaml").read_bytes()
     for text, message in (
         ("users: A.\nbudget: {money: 1}\n", r"charter\.yaml: planning\.budget: unknown key.*edit .*charter\.yaml"),
