@@ -12,6 +12,7 @@ from flows.people.asking import Asks, asks
 from flows.revisions import Revision, revisions
 from flows.situation import Patch, Situation
 from flows.transitions import ANY, BOUNDS, BY_NAME, RELEASED, STAGES, STOP, TABLE, WAITING, Transition
+from stages.requirements import number
 from stages.signals import Signal
 
 FORWARD = "gate_passed"
@@ -211,11 +212,7 @@ def _says(row: Transition, situation: Situation) -> str:
 def _with_missing(reason: str, situation: Situation) -> str:
     words = {"at_least": "below", "at_most": "above"}
     missing = [
-        f"{item['metric']} is {_figure(item.get('value'))}, {words[item['side']]} the required {_figure(item['bound'])}"
+        f"{item['metric']} is {number(item.get('value'))}, {words[item['side']]} the required {number(item['bound'])}"
         for item in situation.missed
     ]
     return f"{reason}. Missing: {'; '.join(missing)}" if missing else reason
-
-
-def _figure(value: float | None) -> str:
-    return "unknown" if value is None else f"{value:.4g}"

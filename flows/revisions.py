@@ -12,11 +12,11 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from flows.changes.charter import easier
-from flows.changes.rows import ROWS, SPARE
+from flows.changes.charter import bound_key, relaxable, relaxing
+from flows.changes.rows import ROWS, with_spare
 from flows.situation import Patch, Situation
 from flows.transitions import Transition
-from stages.requirements import bound_words
+from stages.requirements import bound_words, number
 
 Kind = Literal["cure", "relax", "give_way", "buy_rows", "stop"]
 LABELS, MONEY = "planning.budgets.labels", "planning.budgets.money"
@@ -69,7 +69,7 @@ def revisions(row: Transition, situation: Situation) -> list[Revision]:
 def _own(row: Transition, situation: Situation) -> Iterator[Revision]:
     patch = row.change(situation)
     if patch:
-        reached = [_reached(item) for item in situation.missed if _key(item) in patch]
+        reached = [_reached(item) for item in situation.missed if bound_key(item) in patch]
         yield Revision(kind="cure", patch=patch, says="; ".join([row.cure, *reached]), money=0.0)
 
 
@@ -78,9 +78,9 @@ def _relaxed(situation: Situation) -> Iterator[Revision]:
     missed = {str(item["metric"]): item for item in situation.missed}
     for name, item in missed.items():
         others = ", ".join(other for other in missed if other != name)
-        if not others or not _relaxable(item, situation):
+        if not others or not relaxable(item, situation):
             continue
-        yield Revision(kind="relax", patch=_relaxing(item), says=f"{_reached(item)}; {others} stays missed", money=0.0)
+        yield Revision(kind="relax", patch=relaxing(item), says=f"{_reached(item)}; {others} stays missed", money=0.0)
 
 
 def _giving_way(row: Transition, situation: Situation) -> Iterator[Revision]:
@@ -90,8 +90,8 @@ def _giving_way(row: Transition, situation: Situation) -> Iterator[Revision]:
     for item in situation.evidence("give_way") or []:
         decided = "" if item["threshold"] is None else f" deciding from {item['threshold']:.3g} on"
         says = f"{_reached(item)}: every other requirement is met by {item['candidate']}{decided}"
-        if _relaxable(item, situation):
-            yield Revision(kind="give_way", patch=_relaxing(item), says=says, money=0.0)
+        if relaxable(item, situation):
+            yield Revision(kind="give_way", patch=relaxing(item), says=says, money=0.0)
 
 
 def _bought(situation: Situation) -> Iterator[Revision]:
@@ -100,7 +100,7 @@ def _bought(situation: Situation) -> Iterator[Revision]:
     rows, step = situation.evidence("rows") or 0, situation.evidence("more_rows") or 0
     if not more or needed.get("value") is None or needed["value"] <= rows:
         return
-    enough = math.ceil(round(needed["value"] * (1 + SPARE), 6))
+    enough = with_spare(needed["value"])
     patch: Patch = {ROWS: enough} if set(more) == {ROWS} else more
     held = (enough if set(more) == {ROWS} else rows + step) + (situation.evidence("pilot_rows") or 0)
     budgets, prices = situation.params.planning.budgets, situation.params.planning.prices
@@ -120,21 +120,7 @@ def _bought(situation: Situation) -> Iterator[Revision]:
     yield Revision(kind="buy_rows", patch=patch, says=says, money=(held - spent) * price if price else None)
 
 
-def _relaxable(item: dict[str, Any], situation: Situation) -> bool:
-    return item.get("value") is not None and item["metric"] in situation.params.planning.requirements
-
-
-def _relaxing(item: dict[str, Any]) -> Patch:
-    return {_key(item): easier(item["value"], item["side"])}
-
-
-def _key(item: dict[str, Any]) -> str:
-    return f"planning.requirements.{item['metric']}.{item['side']}"
-
-
 def _reached(item: dict[str, Any]) -> str:
     low, high = item.get("low"), item.get("high")
     sure = f" ({low:.4g} … {high:.4g})" if low is not None and high is not None else ""
-    value = item.get("value")
-    figure = "unknown" if value is None else f"{value:.4g}"
-    return f"{item['metric']} {figure}{sure} instead of {bound_words(item['side'], item['bound'])}"
+    return f"{item['metric']} {number(item.get('value'))}{sure} instead of {bound_words(item['side'], item['bound'])}"

@@ -43,6 +43,11 @@ def surely(figure: Figure, direction: Direction, threshold: float) -> bool:
     return low is not None and high is not None and verdict(low, high, threshold, direction) is True
 
 
+def number(value: float | None) -> str:
+    """Return a figure in four digits."""
+    return "unknown" if value is None else f"{value:.4g}"
+
+
 def bound_words(side: str, bound: float) -> str:
     """Return a bound as people read it.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from flows.situation import Patch, Situation
 
@@ -39,10 +40,7 @@ def relax_missed(situation: Situation) -> Patch:
     """Set each missed offline requirement to the value that was reached, rounded to the easier side."""
     patch: Patch = {}
     for item in situation.missed:
-        reached = item.get("value")
-        if reached is not None and item["metric"] in situation.params.planning.requirements:
-            key = f"planning.requirements.{item['metric']}.{item['side']}"
-            patch[key] = easier(reached, item["side"])
+        patch |= relaxing(item) if relaxable(item, situation) else {}
     return patch
 
 
@@ -59,6 +57,21 @@ def accept_outcome(situation: Situation) -> Patch:
         if reached is None or not situation.params.planning.outcome
         else {"planning.outcome.at_least": easier(reached, "at_least")}
     )
+
+
+def relaxing(item: dict[str, Any]) -> Patch:
+    """Return the patch that sets a missed requirement to the value that was reached, rounded to the easier side."""
+    return {bound_key(item): easier(item["value"], item["side"])}
+
+
+def bound_key(item: dict[str, Any]) -> str:
+    """Return the key of the params that holds a missed requirement's bound."""
+    return f"planning.requirements.{item['metric']}.{item['side']}"
+
+
+def relaxable(item: dict[str, Any], situation: Situation) -> bool:
+    """Tell whether a missed requirement stands in the params and a value was reached."""
+    return item.get("value") is not None and item["metric"] in situation.params.planning.requirements
 
 
 def easier(value: float, side: str) -> float:

@@ -24,7 +24,7 @@ def collect_more(situation: Situation, *, end: str = "value") -> Patch:
     if least is not None and least > situation.params.planning.budgets.labels:
         return {}
     if set(more) == {ROWS} and needed is not None and rows < needed and needed + needed * SPARE < rows + added:
-        added = max(math.ceil(needed + needed * SPARE) - rows, math.ceil(rows * SPARE))
+        added = max(with_spare(needed) - rows, math.ceil(rows * SPARE))
         more = {ROWS: rows + added}
     return more if affordable(situation, added) else {}
 
@@ -58,6 +58,11 @@ def rows_to_tell(situation: Situation) -> Patch:
     """Collect more where the validation interval holds what the pilot shows; an untried candidate costs less."""
     unsure = situation.signals["pilot_fails"].evidence.get("validation_unsure")
     return collect_more(situation) if unsure and not untried(situation) else {}
+
+
+def with_spare(needed: float) -> int:
+    """Return as many rows as are needed by an estimate, and a tenth more."""
+    return math.ceil(needed + needed * SPARE)
 
 
 def include_pilot(situation: Situation) -> Patch:

@@ -71,13 +71,14 @@ def export(project: Path, *, form: str = "csv", out: Path | None = None, count: 
             "no label is asked for yet", where=PENDING, expected="a run that waits", todo="loopwright run"
         )
     rows = pd.read_parquet(project / PENDING)
-    answered = {answer.key for answer in read_answers(project)[load_params(project).data.labels.answers :]}
+    params = load_params(project)
+    answered = {answer.key for answer in read_answers(project)[params.data.labels.answers :]}
     rows = rows[~rows["key"].isin(list(answered))].head(count or len(rows))
     if rows.empty:
         print("no row waits for a label: nothing is written")
         return 0
     free = {name: name.removeprefix("row.") for name in rows.columns if name.removeprefix("row.") not in RESERVED}
-    private = load_params(project).planning.security.private
+    private = params.planning.security.private
     features = rows.drop(columns=["why"]).rename(columns=free)
     features = features.drop(columns=[name for name in private if name in features and name not in RESERVED])
     if form == "csv":

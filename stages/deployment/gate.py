@@ -25,10 +25,8 @@ def run(project: Path) -> None:
     chosen = work.chosen
     measured = read_json(project / "metrics" / "pilot.json")
     piloted = read_json(release / "pilot.json")
-    entries, wishes = (
-        entries_of(bounds, measured["model"], read_json(release / "serving.json"))
-        for bounds in (work.requirements, work.wishes)
-    )
+    serving = read_json(release / "serving.json")
+    entries, wishes = (entries_of(bounds, measured["model"], serving) for bounds in (work.requirements, work.wishes))
     wishes += to_beat(work, measured["model"])
     tests = read_json(release / "behaviour.json")
     fails = pilot_fails(

@@ -6,9 +6,6 @@ import math
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
-
 from stages.data.blocks import blocks_of
 from stages.data.cost import cost_of
 from stages.data.cutting import By, cut
@@ -25,7 +22,7 @@ from stages.requirements import shortfall, worst
 from stages.signals import Signal, write_signals
 from stages.step import main
 from stages.training.estimators import check_candidates
-from stages.training.metrics import Array, Figure, Scorer, bootstrap, constant_prediction, repeat
+from stages.training.metrics import Figure, Scorer, bootstrap, constant_prediction, repeat
 from stages.training.sampling import Sampling
 
 TRAIN_SHARE = 0.7
@@ -44,7 +41,9 @@ def run(project: Path) -> None:
     frame = labelled(seen, schema, "the first look")
     by = By(schema["time"], schema["group"], schema["target"] if schema["classes"] else None)
     train, test = cut(frame, [TRAIN_SHARE, 1 - TRAIN_SHARE], by, params.seed)
-    constant = constant_prediction(task, _target(train, schema), len(schema["classes"] or [0]))
+    constant = constant_prediction(
+        task, train[schema["target"]].to_numpy(dtype="float64"), len(schema["classes"] or [0])
+    )
     look = Look(train, test, schema, task, constant)
     plan = Plan(
         bounds={n: Requirement.model_validate(r) for n, r in charter["requirements"].items() if n in OFFLINE[task]},
@@ -156,7 +155,7 @@ def _baselines(look: Look, columns: list[str], names: list[str], sampling: Sampl
     test, schema = look.test, look.schema
     n_classes = len(schema["classes"]) if schema["classes"] else None
     rule = Rule(columns, n_classes).fit(look.train, look.train[schema["target"]]).predict(test)
-    y = _target(test, schema)
+    y = look.target(test)
     return {
         name: bootstrap(
             Scorer(look.task, y, made, look.constant, blocks_of(test, schema)),
@@ -167,10 +166,6 @@ def _baselines(look: Look, columns: list[str], names: list[str], sampling: Sampl
         )
         for name, made in (("constant", repeat(look.constant, len(y))), ("rule", rule))
     }
-
-
-def _target(rows: pd.DataFrame, schema: dict[str, Any]) -> Array:
-    return np.asarray(rows[schema["target"]], dtype="float64")
 
 
 def _known(rows: float) -> float | None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from stages.params import Requirement
-from stages.requirements import bound_words, shortfall, worst
+from stages.requirements import bound_words, number, shortfall, worst
 from stages.signals import Direction, Signal
 from stages.training.decomposition import MODEL, PEOPLE
 
@@ -206,11 +206,6 @@ def share(found: Figure) -> str:
 def change(gain: Figure) -> str:
     """Return the fall of a loss as people read it."""
     return "an unknown share" if gain["value"] is None else f"{-100 * gain['value']:+.1f}%"
-
-
-def number(value: float | None) -> str:
-    """Return a figure in four digits."""
-    return "unknown" if value is None else f"{value:.4g}"
 
 
 def _beside(parts: Mapping[str, Any]) -> str:

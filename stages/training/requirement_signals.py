@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from stages.params import Requirement
-from stages.requirements import bound_words, serving_missed, shortfall, worst
+from stages.requirements import bound_words, number, serving_missed, shortfall, worst
 from stages.signals import Signal
-from stages.training.error_signals import number
 
 Figure = Mapping[str, float | None]
 

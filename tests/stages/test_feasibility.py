@@ -14,31 +14,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.files import read_json, write_json
+from stages.files import read_json
 from stages.params import Requirement
 from stages.planning import charter, feasibility
 from stages.planning.success import beside, figures_to_beat
 from stages.planning.verdict import Reached, Supply, Verdict, verdict
 from stages.signals import Signal, read_signals
 from tests.conftest import ROOT, bundled_table, twins
+from tests.stages.test_planning import planned
 
 Figure = dict[str, float | None]
 EXACT: tuple[str, ...] = ("value", "low", "high")
 
 
 def project(folder: Path, name: str, requirements: dict[str, Any], **planning: Any) -> Path:
-    bundled_table(name, spoilt=False).to_csv(folder / "t.csv", index=False)
-    task, optimise, kind = (
-        ("regression", "rmse", "Regressor") if name == "diabetes" else ("classification", "log_loss", "Classifier")
-    )
-    plan = {"goal": "test", "task": task, "optimise": optimise, "requirements": requirements, **planning}
-    params = {
-        "planning": plan,
-        "data": {"source": {"kind": "table", "path": "t.csv", "target": "target"}},
-        "training": {"candidates": {"a": {"estimator": f"sklearn.dummy.Dummy{kind}"}}, "use": ["a"]},
-    }
-    write_json(folder / "params.yaml", params)  # JSON is YAML
-    return folder
+    task = "regression" if name == "diabetes" else "classification"
+    return planned(folder, bundled_table(name, spoilt=False), "target", requirements, task, **planning)
 
 
 def judged(folder: Path) -> Signal:

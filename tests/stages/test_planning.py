@@ -21,13 +21,20 @@ def project(folder: Path, requirements: dict[str, Any], task: str = "classificat
     truth = np.isin(kind, ["a", "b"]) ^ (random.random(600) < 0.05)
     frame = pd.DataFrame({"noise": random.normal(size=600), "kind": kind})
     frame["y"] = truth.astype(int) if task == "classification" else truth * 10 + random.normal(size=600)
+    return planned(folder, frame, "y", requirements, task, **planning)
+
+
+def planned(
+    folder: Path, frame: pd.DataFrame, target: str, requirements: dict[str, Any], task: str, **planning: Any
+) -> Path:
+    """Write a project around a table, with one candidate that no one looks at."""
     frame.to_csv(folder / "t.csv", index=False)
     kind_of = {"classification": "Classifier", "regression": "Regressor"}
     optimise = "log_loss" if task == "classification" else "rmse"
     plan = {"goal": "test", "task": task, "optimise": optimise, "requirements": requirements, **planning}
     params = {
         "planning": plan,
-        "data": {"source": {"kind": "table", "path": "t.csv", "target": "y"}},
+        "data": {"source": {"kind": "table", "path": "t.csv", "target": target}},
         "training": {"candidates": {"a": {"estimator": f"sklearn.dummy.Dummy{kind_of[task]}"}}, "use": ["a"]},
     }
     write_json(folder / "params.yaml", params)  # JSON is YAML
