@@ -1,5 +1,6 @@
 """The schema of ``params.yaml``: every key, its type, its default and its meaning. Docs are generated from here."""
 
+from stages.params.answering import Answering
 from stages.params.approvals import Approvals
 from stages.params.base import PARAMS_FILE, WEIGHT, Count, Section, Share
 from stages.params.charter import Beat, Ethics, Prices, Security
@@ -22,6 +23,7 @@ from stages.params.deployment import BehaviourTest, Champion, Deployment, Shift,
 from stages.params.labels import Labels
 from stages.params.loading import Params, check_params, load_params, read_params, refuse_bare_dates
 from stages.params.planning import BY_PRICES, Budgets, Combine, Decision, Outcome, Planning, Progress, Requirement
+from stages.params.scope import Within
 from stages.params.search import Search, Span
 from stages.params.training import Bootstrap, Candidate, Diagnosis, LearningCurve, Training
 
@@ -29,6 +31,7 @@ __all__ = [
     "BY_PRICES",
     "PARAMS_FILE",
     "WEIGHT",
+    "Answering",
     "Approvals",
     "Beat",
     "BehaviourTest",
@@ -71,6 +74,7 @@ __all__ = [
     "Tabular",
     "Training",
     "Validate",
+    "Within",
     "check_params",
     "load_params",
     "read_params",

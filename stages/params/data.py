@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from stages.params.base import Count, Section, Share
 from stages.params.labels import Labels
+from stages.params.scope import Within
 
 # A password in a URL as SQLAlchemy reads it, or among its options.
 PASSWORD = re.compile(r"[^:/]+://[^:/@]*:[^@]+@")
@@ -118,6 +119,9 @@ class Collect(Section):
         None,
         description="Which state of a query or callable is meant, in a text or date of yours. DVC cannot see that a "
         "database changed: change this to collect again. Passed to it as :as_of where it is used.",
+    )
+    scope: list[Within] = Field(
+        default_factory=list, description="Conditions that a row must meet; the project is about no other."
     )
     features: list[str] = Field(default_factory=list, description="Feature groups or columns. Empty: all of them.")
     without: list[str] = Field(

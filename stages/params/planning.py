@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from stages.params.answering import Answering
 from stages.params.approvals import Approvals
 from stages.params.base import Count, Section, Share
 from stages.params.charter import Beat, Ethics, Prices, Security
@@ -144,6 +145,7 @@ class Planning(Section):
     )
     combine: Combine = Field(default_factory=Combine)
     decision: Decision = Field(default_factory=Decision)
+    answering: Answering = Field(default_factory=Answering)
     outcome: Outcome | None = Field(None, description="What a prediction brings in the world. Empty: not measured.")
     rule: list[str] = Field(
         default_factory=list,

@@ -1,0 +1,28 @@
+"""``data.collect.scope``: which rows the project is about."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field, model_validator
+
+from stages.params.base import Section
+
+
+class Within(Section):
+    """One condition on a column; a row without a value does not meet it."""
+
+    column: str
+    values: list[Any] | None = Field(None, description="The column has one of these.")
+    at_least: float | None = Field(None, description="The column is this or more.")
+    at_most: float | None = Field(None, description="The column is this or less.")
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Within:
+        if self.values is None and self.at_least is None and self.at_most is None:
+            raise ValueError("needs values, at_least or at_most")
+        if self.values is not None and (not self.values or self.at_least is not None or self.at_most is not None):
+            raise ValueError("needs values, one at least, or bounds, not both")
+        if self.at_least is not None and self.at_most is not None and self.at_least > self.at_most:
+            raise ValueError(f"at_least {self.at_least} is above at_most {self.at_most}")
+        return self
