@@ -22,6 +22,7 @@ from flows.report.metrics import metrics_section
 from flows.report.past import archive
 from flows.report.pieces import Section
 from flows.report.pilot import shift_section, slices_section
+from flows.report.probabilities import probabilities_section
 from flows.report.timeline import timeline
 from flows.transitions import STAGES
 from stages.errors import ProjectError
@@ -34,6 +35,7 @@ SECTIONS: tuple[Callable[[Facts], Section | None], ...] = (
     decomposition_section,
     curve_section,
     frontier_section,
+    probabilities_section,
     shift_section,
     slices_section,
     costs_section,
