@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -48,16 +49,49 @@ def steps_by_stage(project: Path) -> dict[str, list[str]]:
 
 
 def pipeline(project: Path) -> dict[str, Any]:
-    """Return the stages section of ``dvc.yaml``."""
+    """Return the DVC stages by name, as ``dvc.yaml`` has them; those of a ``foreach`` or ``matrix`` as DVC makes them.
+
+    A template's stages go by the params of this moment, so the answer is never kept.
+
+    Raises
+    ------
+    ProjectError
+        If ``dvc.yaml`` cannot be read, or DVC cannot make the stages of a template.
+    """
     try:
         loaded = YAML(typ="safe").load((project / PIPELINE_FILE).read_text(encoding="utf-8"))
         stages = dict((loaded or {}).get("stages") or {})
-        if all(isinstance(stage, dict) for stage in stages.values()):
-            return stages
-        what = "a stage is no mapping"
+        if not all(isinstance(stage, dict) for stage in stages.values()):
+            raise _unreadable("a stage is no mapping")
     except (YAMLError, UnicodeDecodeError, AttributeError, TypeError, ValueError) as error:
-        what = " ".join(str(error).split())
-    raise ProjectError(f"cannot be read: {what}", where=PIPELINE_FILE, todo="dvc status tells more")
+        raise _unreadable(error) from None
+    return _templates_resolved(project, loaded, stages) if any(_is_template(s) for s in stages.values()) else stages
+
+
+def _templates_resolved(project: Path, loaded: dict[str, Any], stages: dict[str, Any]) -> dict[str, Any]:
+    from dvc.exceptions import DvcException
+    from dvc.fs import localfs
+    from dvc.parsing import DataResolver
+
+    here = SimpleNamespace(fs=localfs, config={})  # all that the resolver asks of a repository; opening one takes 0.5 s
+    found: dict[str, Any] = {}
+    try:
+        resolver = DataResolver(here, str(project), loaded)
+        for name, entry in stages.items():
+            found |= resolver.definitions[name].resolve_all() if _is_template(entry) else {name: entry}
+    except DvcException as error:
+        raise _unreadable(error) from None
+    return found
+
+
+def _is_template(stage: dict[str, Any]) -> bool:
+    return "foreach" in stage or "matrix" in stage
+
+
+def _unreadable(what: object) -> ProjectError:
+    return ProjectError(
+        f"cannot be read: {' '.join(str(what).split())}", where=PIPELINE_FILE, todo="dvc status tells more"
+    )
 
 
 def metric_files(project: Path, steps: list[str]) -> list[str]:

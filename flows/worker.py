@@ -1,9 +1,9 @@
 """The worker process: imports the heavy libraries once, and runs DVC stages without a process for each.
 
 DVC decides what changed, uses its run cache, hashes, and writes ``dvc.lock``. Only how a stage's command is executed is
-ours: ``python -m MODULE`` becomes a call of that module's ``run(project)`` in this process, when it has one; any other
-command runs as DVC runs it. And ``dvc.lock`` is replaced atomically, where DVC writes into the file: a kill in the
-middle would leave half of it.
+ours: ``python -m MODULE WORDS`` becomes a call of that module's ``run(project, *words)`` in this process, when it has
+one; any other command runs as DVC runs it. And ``dvc.lock`` is replaced atomically, where DVC writes into the file: a
+kill in the middle would leave half of it.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ WORKER_LOCK = ".loopwright/worker.lock"
 NAME = "loopwright worker"
 WORKER_LOG = ".loopwright/worker.log"
 HEAVY = ("pandas", "sklearn.ensemble", "sklearn.pipeline", "sklearn.compose", "skops.io", "great_expectations")
-_MODULE = re.compile(r"python3? -m (\w+(?:\.\w+)*)")
+_COMMAND = re.compile(r"python3? -m (?P<module>\w+(?:\.\w+)*)(?P<words>(?: [\w-]+)*)")
 
 How = Literal["ran", "restored", "unchanged"]
 
@@ -160,12 +160,12 @@ def _in_process(by_shell: Callable[..., None]) -> Callable[..., None]:
     def cmd_run(stage: Any, dry: bool = False, run_env: dict[str, str] | None = None) -> None:
         name = str(stage.addressing)
         _State.ran.append(name)
-        named = _MODULE.fullmatch(str(stage.cmd).strip())
-        step = getattr(importlib.import_module(named[1]), "run", None) if named and not dry else None
-        if step is None:
+        named = _COMMAND.fullmatch(str(stage.cmd).strip())
+        step = getattr(importlib.import_module(named["module"]), "run", None) if named and not dry else None
+        if named is None or step is None:
             by_shell(stage, dry=dry, run_env=run_env)
         else:
-            step(_State.project)
+            step(_State.project, *named["words"].split())
 
     return cmd_run
 

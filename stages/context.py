@@ -68,7 +68,7 @@ class Context:
 
     @cached_property
     def chosen(self) -> str:
-        """The name of the chosen candidate, as the fit step wrote it."""
+        """The name of the chosen candidate, as the choose step wrote it."""
         return str(read_json(self.project / "models" / "chosen.json")["name"])
 
     @cached_property

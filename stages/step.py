@@ -8,13 +8,13 @@ from pathlib import Path
 
 from stages.errors import LoopwrightError
 
-Step = Callable[[Path], None]
+Step = Callable[..., None]
 
 
 def main(step: Step) -> None:
-    """Run ``step`` on the current folder; a user's mistake is one line on stderr and exit code 2."""
+    """Run ``step`` on the current folder and the command's words; a user's mistake is one line on stderr and exit 2."""
     try:
-        step(Path.cwd())
+        step(Path.cwd(), *sys.argv[1:])
     except LoopwrightError as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(error.exit_code) from None

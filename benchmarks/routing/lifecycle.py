@@ -114,17 +114,18 @@ def make(project: Path, trial: Trial, fault: Fault) -> None:
 
 def go(project: Path, trial: Trial, fault: Fault) -> tuple[str, str, str, tuple[str, ...]]:
     """Take the project forward; return the row and stage of the first move that is not forward, and what fired."""
-    commands = {name: str(entry["cmd"]).split()[-1] for name, entry in pipeline(project).items()}
+    commands = {name: str(entry["cmd"]).split()[2:] for name, entry in pipeline(project).items()}
     steps = steps_by_stage(project)
     for stage in STAGES:
         for step in steps[stage]:
             try:
-                importlib.import_module(commands[step]).run(project)
+                module, *words = commands[step]
+                importlib.import_module(module).run(project, *words)
             except LoopwrightError as error:
                 return "error", stage, f"{step}: {error}", ()
             if step == "collect":
                 inject(project, trial, fault)
-                importlib.import_module(commands["charter"]).run(project)
+                importlib.import_module(*commands["charter"]).run(project)
         signals = read_signals(project / "signals" / f"{stage}.json")
         move = decide(Situation(stage, signals, load_params(project), read_params(project)))
         fired = tuple(name for name, signal in signals.items() if signal.fires)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from stages.params.base import Section, Share
 from stages.params.checks import Checks
 from stages.params.search import Search, Span
+
+# A name becomes a file, a word of a command, a key of params.yaml in a path with dots, and what follows an @ in DVC.
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}")
 
 
 class Candidate(Section):
@@ -79,7 +83,9 @@ class Selection(Section):
 class Training(Section):
     """The ladder of candidates, from low to high capacity, and which rungs are tried."""
 
-    candidates: dict[str, Candidate] = Field(description="Name -> estimator, in order of rising capacity.")
+    candidates: dict[str, Candidate] = Field(
+        description="Name -> estimator, in order of rising capacity. A name is letters, digits, `_` and `-`."
+    )
     use: list[str] = Field(description="Candidates fitted now; loop-backs add and remove rungs.")
     bootstrap: Bootstrap = Field(default_factory=Bootstrap)
     learning_curve: LearningCurve = Field(default_factory=LearningCurve)
@@ -87,6 +93,17 @@ class Training(Section):
     checks: Checks = Field(default_factory=Checks)
     search: Search = Field(default_factory=Search)
     selection: Selection = Field(default_factory=Selection)
+
+    @field_validator("candidates")
+    @classmethod
+    def _named(cls, candidates: dict[str, Candidate]) -> dict[str, Candidate]:
+        odd = [name for name in candidates if not NAME.fullmatch(name)]
+        if odd:
+            raise ValueError(
+                f"{', '.join(map(repr, odd))}: a name is at most 64 of A-Z, a-z, 0-9, _ and -, and begins with none of "
+                "the latter, as it names files and a DVC stage"
+            )
+        return candidates
 
     @model_validator(mode="after")
     def _known(self) -> Training:

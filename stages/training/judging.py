@@ -1,7 +1,8 @@
-"""What a fitted candidate scores, and from which threshold on it decides best for the charter."""
+"""What a candidate scores by its predictions, and from which threshold on it decides best for the charter."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
@@ -12,10 +13,11 @@ from stages.importing import import_callable
 from stages.metric_names import LOSS, OFFLINE
 from stages.params import PARAMS_FILE
 from stages.planning.outcome import outcome_of
-from stages.training.estimators import predict
-from stages.training.metrics import Scorer, constant_prediction, names_of
+from stages.training.metrics import Array, Scorer, constant_prediction, names_of
 from stages.training.selection import Aim, Scores, by_formula, by_metric, by_weighted_mean
 from stages.training.thresholds import best_threshold, decides, sweep
+
+Predictions = Mapping[str, Array]  # of each split, as `predict` returns them
 
 
 class Judge:
@@ -59,12 +61,12 @@ class Judge:
         """The metrics that candidates are compared in: the one optimised, those required and those wished for."""
         return list(dict.fromkeys([str(self.work.charter["optimise"]), *self.bounds, *self.wishes]))
 
-    def judge(self, model: Any, size_mb: float) -> dict[str, Any]:
+    def judge(self, made: Predictions, size_mb: float) -> dict[str, Any]:
         """Return what a candidate scores: ``train``, ``valid``, ``size_mb``, ``threshold`` and ``options``.
 
         ``options`` holds the validation scores at every threshold that was looked at, the one chosen among them.
         """
-        scorer = self._scorer(model, "valid")
+        scorer = self._scorer(made, "valid")
         scores: dict[str, float | None] = {**scorer.score(self.names), "size_mb": size_mb}
         outcome = outcome_of(self.work.project, self.work.charter)
         if outcome is not None:
@@ -75,14 +77,13 @@ class Judge:
         if decides([*self.names], self.work.n_classes):
             options = {**sweep(scorer, scores)}
             if asked != "auto":
-                fixed = self._scorer(model, "valid", float(asked)).score(self.names)
+                fixed = self._scorer(made, "valid", float(asked)).score(self.names)
                 options = {float(asked): {**scores, **fixed}}
         threshold = best_threshold(options, self.bounds, self.aim, self.wishes)
-        train = self._scorer(model, "train", threshold).score(self.names)
+        train = self._scorer(made, "train", threshold).score(self.names)
         valid = {name: options[threshold].get(name) for name in [*self.names, *(["outcome"] * ("outcome" in scores))]}
         return {"train": train, "valid": valid, "size_mb": size_mb, "threshold": threshold, "options": options}
 
-    def _scorer(self, model: Any, split: str, threshold: float = 0.5) -> Scorer:
+    def _scorer(self, made: Predictions, split: str, threshold: float = 0.5) -> Scorer:
         rows: pd.DataFrame = self.splits[split]
-        found = predict(model, rows, self.work.schema)
-        return Scorer(self.work.task, self.work.target(rows), found, self.constant, threshold=threshold)
+        return Scorer(self.work.task, self.work.target(rows), made[split], self.constant, threshold=threshold)

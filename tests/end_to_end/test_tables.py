@@ -215,5 +215,5 @@ def test_the_same_seed_gives_the_same_hashes_on_one_core_and_on_many(
         check=True,
     )
     warm, cold = (YAML(typ="safe").load((one / "dvc.lock").read_text())["stages"] for one in (many, shell))
-    assert {"collect", "split", "fit", "refit", "pilot"} <= set(cold)
+    assert {"collect", "split", "choose", "refit", "pilot"} <= set(cold)
     assert cold == {name: warm[name] for name in cold}

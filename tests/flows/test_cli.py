@@ -44,6 +44,7 @@ def edit(project: Path, old: str, new: str) -> None:
         ("roc_auc: {at_least", "roc_uac: {at_least", r"planning.requirements.*unknown metric 'roc_uac'"),
         ("roc_auc: {at_least: 0.70", "roc_auc: {at_most: 1, at_least: 0.70", r"exactly one of at_least and at_most"),
         ("use: [boosting]", "use: [bosting]", r"training: use names \['bosting'\]"),
+        ("    boosting:\n", "    boosting 2.1:\n", r"training.candidates: 'boosting 2.1': a name is .*DVC stage"),
         ('end: "2013-02-01"', 'end: "2012-02-01"', r"start 2013-01-01 is not before end 2012-02-01"),
         ('end: "2013-02-01"', "end: 2013-02-01", r"data.collect.end: 2013-02-01 is a bare date.*quotes"),
         (
@@ -76,6 +77,11 @@ def test_a_folder_that_is_no_project(cli: Cli, tmp_path: Path) -> None:
         ("params.yaml", b"goal: \xff", "params.yaml: is not UTF-8"),
         ("params.yaml", b"goal: \x00", "params.yaml.* is not YAML"),
         ("dvc.yaml", b"stages: [a", "dvc.yaml: cannot be read"),
+        (
+            "dvc.yaml",
+            b"stages: {fit: {foreach: '${training.usage}', do: {cmd: x}}}",
+            "dvc.yaml: cannot be read: .*fit.foreach.*training.usage",
+        ),
         ("dvc.yaml", b"stages: {charter: }", "dvc.yaml: cannot be read: a stage is no mapping"),
     ],
 )

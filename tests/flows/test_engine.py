@@ -7,12 +7,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
+from ruamel.yaml import YAML
 
 from flows.engine import Engine, WorkerDied
+from flows.pipeline import pipeline
 from flows.worker import NAME, StepCrashed
 from stages.errors import DataError, ParamsError, ProjectError
 from tests.conftest import git
@@ -71,6 +74,34 @@ from pathlib import Path
 
 Path("lines.json").write_text(str(len(Path("out/b.txt").read_text().splitlines())))
 """
+# The folder of all candidates is what the choice depends on, as in the real pipeline.
+FIT = """
+from stages.params import read_params
+from stages.training.candidate_files import model_file
+from toy.a import write
+
+
+def run(project, name):
+    (project / "models").mkdir(exist_ok=True)
+    write(project, model_file(name), name * read_params(project)["n"])
+"""
+CHOOSE = """
+from stages.params import read_params
+from stages.training.candidate_files import FOLDER, remove_others
+from toy.a import write
+
+
+def run(project):
+    remove_others(project, read_params(project)["use"])
+    write(project, "models/chosen.txt", max(path.read_text() for path in (project / FOLDER).iterdir()))
+"""
+BY_SHELL = """
+
+if __name__ == "__main__":
+    from stages.step import main
+
+    main(run)
+"""
 PIPELINE = """
 stages:
   a:
@@ -86,6 +117,18 @@ stages:
     cmd: python -m toy.c
     deps: [toy/c.py, out/b.txt]
     metrics: [lines.json]
+  fit:
+    foreach: ${use}
+    do:
+      cmd: python -m toy.fit ${item}
+      deps: [toy/fit.py]
+      params: [n, "ladder.${item}"]
+      outs: ["models/candidates/${item}.skops"]
+  choose:
+    cmd: python -m toy.choose
+    deps: [toy/choose.py, models/candidates]
+    params: [use]
+    outs: [models/chosen.txt]
   shell:
     cmd: exit 3
     outs: [never.txt]
@@ -120,10 +163,11 @@ def blank(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("toys") / "blank"
     (folder / "toy").mkdir(parents=True)
     (folder / ".loopwright").mkdir()
-    for name, text in (("__init__", ""), ("a", FIRST), ("b", SECOND), ("c", THIRD)):
+    candidates = (("fit", FIT + BY_SHELL), ("choose", CHOOSE + BY_SHELL))
+    for name, text in (("__init__", ""), ("a", FIRST), ("b", SECOND), ("c", THIRD), *candidates):
         (folder / "toy" / f"{name}.py").write_text(text, encoding="utf-8")
     (folder / "dvc.yaml").write_text(PIPELINE, encoding="utf-8")
-    (folder / ".gitignore").write_text("/.loopwright\n__pycache__\n/pid\n", encoding="utf-8")
+    (folder / ".gitignore").write_text("/.loopwright\n__pycache__\n/pid\n/models\n", encoding="utf-8")
     git(folder, "init", "--quiet", "--initial-branch=main")
     dvc(folder, "init", "--quiet")
     set_n(folder, 1)
@@ -146,8 +190,9 @@ def make(blank: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
     return copy
 
 
-def set_n(project: Path, n: int) -> None:
-    (project / "params.yaml").write_text(f"n: {n}\n", encoding="utf-8")
+def set_n(project: Path, n: int, use: Sequence[str] = ("one",)) -> None:
+    params = {"n": n, "use": list(use), "ladder": {"one": 1, "two-2": 2, "3": 3}}
+    (project / "params.yaml").write_text(json.dumps(params), encoding="utf-8")
 
 
 def wait_for(happened: Callable[[], bool], seconds: float = 20.0) -> None:
@@ -205,6 +250,40 @@ def test_steps_run_are_skipped_and_restored_as_dvc_does(make: Make, tmp_path: Pa
     dvc(by_shell, "repro", "--quiet", *steps)
     assert (by_shell / "dvc.lock").read_bytes() == first
     assert git(by_shell, "status", "--porcelain") == git(project, "status", "--porcelain")
+
+
+def test_a_candidate_more_is_fitted_alone_and_what_was_tried_before_changes_nothing(make: Make, tmp_path: Path) -> None:
+    project = make(1)
+    by_shell, lock = Path(shutil.copytree(project, tmp_path / "by_shell")), project / "dvc.lock"
+
+    def how(*use: str) -> list[str]:
+        set_n(project, 1, use)
+        assert [name for name in pipeline(project) if "@" in name] == [f"fit@{name}" for name in use]
+        found: list[str] = [engine.run(step).how for step in (*(f"fit@{name}" for name in use), "choose")]
+        assert {path.stem for path in (project / "models/candidates").iterdir()} == set(use)
+        assert (project / "models/chosen.txt").read_text() == max(use)
+        return found
+
+    with Engine(project) as engine:
+        assert how("one") == ["ran", "ran"]
+        assert how("one", "two-2") == ["unchanged", "ran", "ran"]
+        both = lock.read_bytes()
+        assert how("3") == ["ran", "ran"]
+        assert how("one", "two-2") == ["restored", "restored", "ran"]  # with the file of 3 beside it, DVC cannot know
+        assert how("two-2") == ["unchanged", "ran"]
+        assert not {"fit@two-2", "choose"} & set(engine.status())
+        alone = load_yaml(lock.read_bytes())["stages"]
+        assert how("one", "two-2") == ["restored", "unchanged", "restored"]
+        assert load_yaml(both)["stages"].items() <= load_yaml(lock.read_bytes())["stages"].items()
+    set_n(by_shell, 1, ["two-2"])
+    dvc(by_shell, "repro", "--quiet", "choose")
+    fresh = load_yaml((by_shell / "dvc.lock").read_bytes())["stages"]
+    assert set(fresh) == {"fit@two-2", "choose"}
+    assert fresh == {name: alone[name] for name in fresh}
+
+
+def load_yaml(content: bytes) -> Any:
+    return YAML(typ="safe").load(content.decode())
 
 
 def test_what_goes_wrong_in_a_step_comes_back_as_what_it_was(make: Make) -> None:

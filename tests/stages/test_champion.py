@@ -23,7 +23,7 @@ from stages.files import read_json, read_parquet, write_json, write_parquet
 from stages.params import Champion
 from stages.planning import charter, feasibility
 from stages.signals import Signal
-from stages.training import evaluate, fit
+from stages.training import choose, evaluate, fit
 from stages.training.comparison import paired_gain
 from stages.training.metrics import Scorer
 from stages.training.parsimony import simplest_as_good
@@ -119,7 +119,7 @@ def released(tmp_path_factory: pytest.TempPathFactory) -> Path:
     patching.apply(project, {"training.bootstrap.n": 50, **NO_CLOCK} | ladder(one=LOGISTIC))
     for step in (charter, feasibility, collect, validate, label, split):
         step.run(project)
-    for step in (fit, refit, serving):  # latency takes a while, and is measured this once
+    for step in (fit, choose, refit, serving):  # latency takes a while, and is measured this once
         step.run(project)
     deployed(project)
     publish(project, iteration=4)
@@ -131,7 +131,7 @@ def ladder(**candidates: Any) -> dict[str, Any]:
 
 
 def deployed(project: Path) -> None:
-    for step in (fit, evaluate, refit, behaviour, slices, pilot, gate):
+    for step in (fit, choose, evaluate, refit, behaviour, slices, pilot, gate):
         step.run(project)
 
 
@@ -198,6 +198,7 @@ def test_nothing_is_compared_before_a_first_release(project: Path) -> None:
 def test_of_two_that_meet_the_charter_the_simpler_is_chosen(project: Path) -> None:
     patching.apply(project, ladder(simple=STRONG, complex=LOGISTIC))
     fit.run(project)
+    choose.run(project)
     selection = read_json(project / "models" / "selection.json")
     chosen = read_json(project / "models" / "chosen.json")["name"]
     assert selection["chosen"] == chosen
@@ -205,4 +206,5 @@ def test_of_two_that_meet_the_charter_the_simpler_is_chosen(project: Path) -> No
         assert (chosen == "simple") == (selection["gains"]["simple"]["low"] <= 0)
     patching.apply(project, ladder(simple=STUMP, complex=LOGISTIC))
     fit.run(project)
+    choose.run(project)
     assert read_json(project / "models" / "chosen.json")["name"] == "complex"

@@ -23,7 +23,7 @@ from stages.errors import DataError, ParamsError
 from stages.params import Candidate, Checks, load_params, read_params
 from stages.planning import charter, feasibility
 from stages.signals import Signal, read_signals
-from stages.training import baselines, checks, decompose, diagnose, evaluate, fit, label_quality, learning_curve
+from stages.training import baselines, checks, choose, decompose, diagnose, evaluate, fit, label_quality, learning_curve
 from stages.training.bugs import look_for_bugs
 from stages.training.estimators import LINEAR, build, predict
 from stages.training.estimators import fit as fitted
@@ -287,7 +287,7 @@ def test_copies_are_dropped_from_the_later_split() -> None:
 Steps = Callable[..., dict[str, Signal]]
 DATA, TRAINING = (
     (collect, validate, label, split),
-    (baselines, fit, evaluate, checks, learning_curve, decompose, label_quality, diagnose),
+    (baselines, fit, choose, evaluate, checks, learning_curve, decompose, label_quality, diagnose),
 )
 
 

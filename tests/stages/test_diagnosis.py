@@ -19,7 +19,7 @@ from stages.files import read_json, write_json, write_text
 from stages.params import Requirement
 from stages.planning import charter, feasibility
 from stages.signals import Signal, read_signals
-from stages.training import baselines, checks, decompose, diagnose, evaluate, fit, label_quality, learning_curve
+from stages.training import baselines, checks, choose, decompose, diagnose, evaluate, fit, label_quality, learning_curve
 from stages.training.metrics import standard_error
 from stages.training.requirement_signals import requirements_trade_off
 from tests.conftest import bundled_table
@@ -30,7 +30,7 @@ CRIPPLED = {"estimator": "sklearn.linear_model.LogisticRegression", "params": {"
 BOOSTING = {"estimator": "sklearn.ensemble.HistGradientBoostingClassifier", "params": {"max_iter": 20}}
 TREE = {"estimator": "sklearn.tree.DecisionTreeClassifier", "params": {}}
 FEW_DRAWS = {"training.bootstrap.n": 50}
-TRAINING = (baselines, fit, evaluate, checks, learning_curve, decompose, label_quality, diagnose)
+TRAINING = (baselines, fit, choose, evaluate, checks, learning_curve, decompose, label_quality, diagnose)
 DEPLOYMENT = (refit, behaviour, serving, slices, pilot, gate)
 
 

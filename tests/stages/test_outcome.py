@@ -25,12 +25,12 @@ from stages.planning import charter, feasibility
 from stages.planning.outcome import by_prices, checked
 from stages.planning.rule import Rule
 from stages.signals import read_signals
-from stages.training import baselines, checks, decompose, diagnose, evaluate, fit, label_quality, learning_curve
+from stages.training import baselines, checks, choose, decompose, diagnose, evaluate, fit, label_quality, learning_curve
 from stages.training.metrics import Scorer, constant_prediction, repeat
 from tests.conftest import ROOT, bundled_table
 
 SAMPLING: dict[str, Any] = {"n": 100, "level": 0.95, "seed": 0}
-TRAINING = (baselines, fit, evaluate, checks, learning_curve, decompose, label_quality, diagnose)
+TRAINING = (baselines, fit, choose, evaluate, checks, learning_curve, decompose, label_quality, diagnose)
 
 
 def example() -> Any:
@@ -135,7 +135,7 @@ def test_a_poor_outcome_shuts_the_gate(tmp_path: Path) -> None:
     assert read_json(project / "release" / "candidate.json")["meets"] is True
     patching.apply(project, {"planning.combine": {"by": "outcome"}})
     charter.run(project)
-    fit.run(project)
+    choose.run(project)
     assert (
         read_json(project / "metrics" / "candidates.json")[read_json(project / "models" / "chosen.json")["name"]][
             "valid"

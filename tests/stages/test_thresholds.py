@@ -20,7 +20,7 @@ from stages.metric_names import DECIDED
 from stages.params import Requirement
 from stages.planning import charter
 from stages.signals import read_signals
-from stages.training import baselines, checks, decompose, diagnose, evaluate, fit, label_quality, learning_curve
+from stages.training import baselines, checks, choose, decompose, diagnose, evaluate, fit, label_quality, learning_curve
 from stages.training.estimators import features_of
 from stages.training.frontier_picture import draw
 from stages.training.metrics import Scorer
@@ -31,7 +31,7 @@ from tests.conftest import bundled_table
 
 NAMES = [*sorted(DECIDED), "roc_auc", "log_loss"]
 TASK = "classification"
-TRAINING = (baselines, fit, evaluate, checks, learning_curve, decompose, label_quality, diagnose)
+TRAINING = (baselines, fit, choose, evaluate, checks, learning_curve, decompose, label_quality, diagnose)
 
 
 def scorer(seed: int, threshold: float = 0.5) -> Scorer:
