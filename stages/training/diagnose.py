@@ -47,7 +47,7 @@ def run(project: Path) -> None:
                 bounds,
                 chosen=chosen["name"],
                 optimise=str(work.charter["optimise"]),
-                evidence=_ways(work, chosen["name"]),
+                evidence=_ways(work, chosen["name"]) | {k: v for k, v in evaluation.items() if k == "answering"},
             ),
             too_large(chosen["size_mb"], work.requirements.get("size_mb"), chosen["name"]),
             _ceiling(work, bounds, parts, curve),

@@ -1,0 +1,140 @@
+"""From which confidence on a row is answered, so that no more of the answers are wrong than is allowed.
+
+Selective classification with guaranteed risk (Geifman & El-Yaniv 2017): the lowest confidence at which the upper bound
+of the error among the answered rows is within the limit, found by a binary search whose looks share the doubt.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from stages.answering import ANSWERED, Policy, confidence, limits, reasons
+from stages.context import Context
+from stages.training.failures import failure_bound
+from stages.training.metrics import Array, Figure, Flags, Scorer, bootstrap
+
+NOBODY = 2.0  # a confidence that no row has
+POINTS = 200
+
+
+def policy_of(work: Context, learned: pd.DataFrame, threshold: float = 0.5, least: float = 0.0) -> Policy:
+    """Return what a model that learned from some rows answers; the scope is that of the window.
+
+    Parameters
+    ----------
+    work : Context
+        The project.
+    learned : DataFrame
+        The rows; guardrails are their limits.
+    threshold, least : float
+        Of the decision, and the confidence below which a row is not answered.
+    """
+    prices = {key: work.charter["prices"].get(key) for key in ("false_positive", "false_negative", "review")}
+    by_cost = work.task == "classification" and work.max_error is None and None not in prices.values()
+    return Policy(
+        threshold=threshold,
+        confidence=least,
+        guardrails=limits(learned, work.schema["features"]) if work.guarded else {},
+        scope=list(work.schema.get("scope", [])),
+        prices=prices if by_cost else {},
+    )
+
+
+def answered(rows: pd.DataFrame, prediction: Array, policy: Policy) -> Flags:
+    """Tell which rows are answered, (n,); rows of the project's own splits are within its scope."""
+    return np.asarray(reasons(rows, prediction, replace(policy, scope=[])) == ANSWERED)
+
+
+def left_to_people(rows: pd.DataFrame, prediction: Array, policy: Policy) -> dict[str, int]:
+    """Return how many rows are not answered, by the reason."""
+    found, counts = np.unique(reasons(rows, prediction, replace(policy, scope=[])), return_counts=True)
+    return {str(why): int(count) for why, count in zip(found, counts, strict=True) if why != ANSWERED}
+
+
+def least_confidence(scorer: Scorer, most: float) -> float:
+    """Return the lowest confidence at which surely no more than a share of the answers is wrong; `NOBODY` without one.
+
+    Parameters
+    ----------
+    scorer : Scorer
+        Of classes, with the threshold of its decisions; rows that it does not answer stay unanswered.
+    most : float
+        The share.
+
+    Notes
+    -----
+    The search looks at one of k confidences after halving what is left each time, so at log2(k) + 1 at most: each
+    look's bound holds with 1 - (1 - level) / looks, and the one that is taken with the level (Bonferroni).
+    """
+    certain = confidence(scorer.prediction, scorer.threshold)
+    found = np.unique(certain[scorer.answers])
+    if not len(found):
+        return NOBODY
+    # Halfway to the next value, so that no rounding of a prediction takes an answer away; 0 answers all.
+    steps = np.r_[0.0, (found[1:] + found[:-1]) / 2]
+    level = 1 - (1 - scorer.failing.level) / (math.floor(math.log2(len(steps))) + 1)
+    even = np.ones(len(certain))
+    low, high = 0, len(steps)
+    while low < high:
+        middle = (low + high) // 2
+        bound = failure_bound(scorer.wrong, scorer.answers & (certain >= steps[middle]), even, scorer.blocks, level)
+        low, high = (low, middle) if bound <= most else (middle + 1, high)
+    return float(steps[low]) if low < len(steps) else NOBODY
+
+
+def abstaining(scorer: Scorer, most: float | None) -> tuple[float, Scorer]:
+    """Return the confidence from which on rows are answered, 0 where no share of errors is set, and the scorer so."""
+    if most is None:
+        return 0.0, scorer
+    least = least_confidence(scorer, most)
+    return least, only(scorer, least)
+
+
+def only(scorer: Scorer, least: float) -> Scorer:
+    """Return the scorer with no answer below a confidence."""
+    return replace(scorer, answered=scorer.answers & (confidence(scorer.prediction, scorer.threshold) >= least))
+
+
+def risk_coverage(scorer: Scorer) -> pd.DataFrame:
+    """Return how many of the answers are wrong by how many rows are answered (El-Yaniv & Wiener 2010).
+
+    Columns: ``confidence``, ``coverage``, ``error`` and ``bound``, its one-sided upper bound, each for itself. Of a
+    regression, where nobody is unsure, the one point there is.
+    """
+    columns = ["confidence", "coverage", "error", "bound"]
+    if scorer.task == "regression":
+        return pd.DataFrame([[0.0, scorer.score(["coverage"])["coverage"], None, None]], columns=columns)
+    found = np.unique(np.r_[0.0, confidence(scorer.prediction, scorer.threshold)[scorer.answers]])
+    at = np.unique(np.linspace(0, len(found) - 1, POINTS).round().astype(int))
+    scores = [(least, only(scorer, least).score(["coverage", "failure_rate", "failure_bound"])) for least in found[at]]
+    return pd.DataFrame([[least, *score.values()] for least, score in scores][::-1], columns=columns)
+
+
+def at_errors(scorer: Scorer, errors: dict[str, float], **sampling: Any) -> dict[str, dict[str, Any]]:
+    """Return what would be answered at each of some shares of wrong answers: what less autonomy costs.
+
+    Parameters
+    ----------
+    scorer : Scorer
+        Of classes.
+    errors : dict of str to float
+        By the requirement that asks for it.
+    **sampling
+        ``n``, ``level`` and ``seed`` of the bootstrap.
+
+    Returns
+    -------
+    dict
+        For each ``max_error``, ``confidence`` and the figure ``coverage``.
+    """
+    found = {}
+    for name, most in errors.items():
+        least, kept = abstaining(scorer, most)
+        coverage: Figure = bootstrap(kept, ["coverage"], **sampling)["coverage"]
+        found[name] = {"max_error": most, "confidence": least, "coverage": coverage}
+    return found
