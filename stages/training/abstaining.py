@@ -1,13 +1,14 @@
 """From which confidence on a row is answered, so that no more of the answers are wrong than is allowed.
 
 Selective classification with guaranteed risk (Geifman & El-Yaniv 2017): the lowest confidence at which the upper bound
-of the error among the answered rows is within the limit, found by a binary search whose looks share the doubt.
+of the error among the answered rows is within the limit.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import replace
+from itertools import takewhile
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,8 @@ from stages.training.failures import failure_bound
 from stages.training.metrics import Array, Figure, Flags, Scorer, bootstrap
 
 NOBODY = 2.0  # a confidence that no row has
-POINTS = 200
+POINTS, STEPS, MOST_STARTS = 200, 100, 5
+HOPELESS = 0.5
 
 
 def policy_of(work: Context, learned: pd.DataFrame, threshold: float = 0.5, least: float = 0.0) -> Policy:
@@ -68,23 +70,52 @@ def least_confidence(scorer: Scorer, most: float) -> float:
 
     Notes
     -----
-    The search looks at one of k confidences after halving what is left each time, so at log2(k) + 1 at most: each
-    look's bound holds with 1 - (1 - level) / looks, and the one that is taken with the level (Bonferroni).
+    Learn then Test (Angelopoulos et al. 2021): confidences are tried from high to low, each by the bound at the full
+    level, and the last before the first that fails is taken (fixed sequence testing). The order is set by confidences
+    alone, so no look costs anything. It starts where so few rows are answered that none may be wrong; and, as one wrong
+    answer would end it there, again at twice as many, at four times as many and so on, which share the doubt.
     """
     certain = confidence(scorer.prediction, scorer.threshold)
-    found = np.unique(certain[scorer.answers])
-    if not len(found):
+    found, counts = np.unique(certain[scorer.answers], return_counts=True)
+    answers = np.cumsum(counts[::-1])[::-1]  # by answering from each confidence on
+    starts, level = _starts(int(answers[0]) if len(found) else 0, most, scorer.failing.level)
+    if not starts:
         return NOBODY
     # Halfway to the next value, so that no rounding of a prediction takes an answer away; 0 answers all.
-    steps = np.r_[0.0, (found[1:] + found[:-1]) / 2]
-    level = 1 - (1 - scorer.failing.level) / (math.floor(math.log2(len(steps))) + 1)
+    cuts = np.r_[0.0, (found[1:] + found[:-1]) / 2]
+    first = [int(np.flatnonzero(answers >= rows)[-1]) for rows in starts]
     even = np.ones(len(certain))
-    low, high = 0, len(steps)
-    while low < high:
-        middle = (low + high) // 2
-        bound = failure_bound(scorer.wrong, scorer.answers & (certain >= steps[middle]), even, scorer.blocks, level)
-        low, high = (low, middle) if bound <= most else (middle + 1, high)
-    return float(steps[low]) if low < len(steps) else NOBODY
+    tried = sorted({*first, *np.linspace(0, first[0], STEPS).round().astype(int).tolist()}, reverse=True)
+    holds = {
+        at: failure_bound(scorer.wrong, scorer.answers & (certain >= cuts[at]), even, scorer.blocks, level) <= most
+        for at in tried
+    }
+    ends = [list(takewhile(lambda at: holds[at], (at for at in tried if at <= start))) for start in first]
+    taken = [end[-1] for end in ends if end]
+    return float(cuts[min(taken)]) if taken else NOBODY
+
+
+def rows_without_failure(most: float, level: float) -> int:
+    """Return how many rows without a failure show that surely no more than a share fails.
+
+    Examples
+    --------
+    >>> rows_without_failure(0.05, 0.95), rows_without_failure(0.01, 0.95)
+    (59, 299)
+    """
+    return math.ceil(math.log(1 - level) / math.log(1 - most))
+
+
+def _starts(rows: int, most: float, level: float) -> tuple[list[int], float]:
+    """Return at how many answers to start, as often as doublings of the least number fit, and the level of each."""
+    found, each = list[int](), level
+    for times in range(1, MOST_STARTS + 1):
+        shared = 1 - (1 - level) / times
+        starts = [rows_without_failure(most, shared) * 2**doubled for doubled in range(times)]
+        if starts[-1] > rows:
+            break
+        found, each = starts, shared
+    return found, each
 
 
 def abstaining(scorer: Scorer, most: float | None) -> tuple[float, Scorer]:
@@ -138,3 +169,23 @@ def at_errors(scorer: Scorer, errors: dict[str, float], **sampling: Any) -> dict
         coverage: Figure = bootstrap(kept, ["coverage"], **sampling)["coverage"]
         found[name] = {"max_error": most, "confidence": least, "coverage": coverage}
     return found
+
+
+def reachable(scorer: Scorer, most: float) -> float | None:
+    """Return the smallest share of wrong answers, above one that leaves nobody answered, at which some row is."""
+    for times in range(1, 25):
+        error = most * 1.25**times
+        error = math.ceil(error * 10 ** (1 - math.floor(math.log10(error)))) / 10 ** (1 - math.floor(math.log10(error)))
+        if error >= HOPELESS:
+            return None
+        if least_confidence(scorer, error) < NOBODY:
+            return error
+    return None
+
+
+def nobody_says(rows: int, most: float, level: float) -> str:
+    """Return why nothing is answered, in words."""
+    return (
+        f"nothing is answered: on {rows} validation rows no confidence surely keeps the wrong answers within {most:g}, "
+        f"which takes {rows_without_failure(most, level)} rows without one"
+    )

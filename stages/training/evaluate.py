@@ -13,7 +13,7 @@ from stages.context import Context
 from stages.files import write_json, write_text
 from stages.metric_names import FAILURES, LOSS
 from stages.step import main
-from stages.training.abstaining import answered, at_errors, policy_of, risk_coverage
+from stages.training.abstaining import NOBODY, answered, at_errors, nobody_says, policy_of, reachable, risk_coverage
 from stages.training.comparison import better_than_constant
 from stages.training.estimators import predict
 from stages.training.metrics import Array, Scorer, bootstrap, constant_prediction, names_of
@@ -47,8 +47,13 @@ def run(project: Path) -> None:
     # Where answers are cut off already, what less autonomy would cost is seen from all that may be answered.
     rows, everyone = work.split("valid"), replace(policy, confidence=0.0)
     may = replace(scorers["valid"], answered=answered(rows, scorers["valid"].prediction, everyone))
-    less = at_errors(may, _errors(work), n=options.n, level=options.level, seed=work.params.seed)
-    beside = {"better_than_constant": better} | ({"answering": less} if less else {})
+    errors, nothing = _errors(work), {}
+    if work.max_error is not None and work.confidence >= NOBODY:
+        nothing = {"nothing_answered": nobody_says(len(rows), work.max_error, work.failing.level)}
+        more = reachable(may, work.max_error)
+        errors |= {} if more is None else {"max_error": more}
+    less = at_errors(may, errors, n=options.n, level=options.level, seed=work.params.seed)
+    beside = {"better_than_constant": better} | ({"answering": less} if less else {}) | nothing
     write_json(project / "metrics" / "evaluation.json", {**found, **beside})
     write_text(project / "plots" / "risk_coverage.csv", risk_coverage(may).to_csv(index=False, float_format="%.8g"))
     _plot(work, scorers["valid"])
