@@ -217,7 +217,8 @@ def _says(row: Transition, situation: Situation) -> str:
 def _with_missing(reason: str, situation: Situation) -> str:
     words = {"at_least": "below", "at_most": "above"}
     missing = [
-        f"{item['metric']} is {number(item.get('value'))}, {words[item['side']]} the required {number(item['bound'])}"
+        f"{item['metric']} is {number(item.get('value'))}, "
+        f"{words[item['side']] if item.get('value') is not None else 'not'} the required {number(item['bound'])}"
         for item in situation.missed
     ]
     return f"{reason}. Missing: {'; '.join(missing)}" if missing else reason
