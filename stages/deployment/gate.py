@@ -9,7 +9,7 @@ from stages.context import Context
 from stages.deployment.outcome import outcome_flat, outcome_low
 from stages.deployment.replacing import no_better_than_rule
 from stages.files import read_json, write_json
-from stages.metric_names import LOSS_LIKE, larger_is_better
+from stages.metric_names import LOSS_LIKE, OF_ANSWERS, larger_is_better
 from stages.params import Requirement
 from stages.requirements import bound_words, serving_missed, shortfall, surely, worst
 from stages.shift.verdicts import concept_shift, covariate_shift, label_shift, shift
@@ -63,6 +63,7 @@ def run(project: Path) -> None:
             "threshold": work.threshold,
             "policy": piloted["policy"],
             "left_to_people": piloted["left_to_people"],
+            "answers": {name: measured["model"][name] for name in sorted(OF_ANSWERS) if name in measured["model"]},
             "tests": {"run": len(tests), "failed": sum(not test["passed"] for test in tests)},
             "window": work.schema["window"],
             "pilot": work.schema["pilot"] | {"judged": piloted["rows"]},

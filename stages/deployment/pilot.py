@@ -18,7 +18,7 @@ from stages.params import ARCHETYPES
 from stages.planning.outcome import outcome_of, with_review
 from stages.planning.present import Present, present
 from stages.step import main
-from stages.training.abstaining import answered, left_to_people, policy_of
+from stages.training.abstaining import answered, left_to_people, policy_of, told_of
 from stages.training.baselines import OF_LABELS, present_figures, rule
 from stages.training.comparison import better_than_constant
 from stages.training.estimators import predict
@@ -46,7 +46,7 @@ def run(project: Path) -> None:
     scorers["model"] = replace(scorers["model"], threshold=work.threshold, answered=kept)
     options = work.params.training.bootstrap
     sampling: dict[str, Any] = {"n": options.n, "level": options.level, "seed": work.params.seed}
-    names = list(dict.fromkeys([*names_of(work.charter), LOSS[work.task]]))
+    names = list(dict.fromkeys([*names_of(work.charter), LOSS[work.task], *told_of(work)]))
     measured: dict[str, Any] = {name: bootstrap(scorer, names, **sampling) for name, scorer in scorers.items()}
     now = present(project, str(work.charter["replaces"]), work.schema, learned, pilot)
     if now is not None:

@@ -16,6 +16,7 @@ import pandas as pd
 
 from stages.answering import ANSWERED, Policy, confidence, limits, reasons
 from stages.context import Context
+from stages.metric_names import OF_ANSWERS
 from stages.training.failures import failure_bound
 from stages.training.metrics import Array, Figure, Flags, Scorer, bootstrap
 
@@ -45,6 +46,15 @@ def policy_of(work: Context, learned: pd.DataFrame, threshold: float = 0.5, leas
         scope=list(work.schema.get("scope", [])),
         prices=prices if by_cost else {},
     )
+
+
+def told_of(work: Context) -> list[str]:
+    """Return the metrics of answers that are told where not every row is answered, required or not."""
+    priced = work.charter["prices"].get("review") is not None
+    if work.max_error is None and not work.guarded and not priced:
+        return []
+    countable = work.task == "classification" or work.failing.tolerance is not None
+    return sorted(OF_ANSWERS) if countable else ["coverage"]
 
 
 def answered(rows: pd.DataFrame, prediction: Array, policy: Policy) -> Flags:

@@ -13,7 +13,16 @@ from stages.context import Context
 from stages.files import write_json, write_text
 from stages.metric_names import FAILURES, LOSS
 from stages.step import main
-from stages.training.abstaining import NOBODY, answered, at_errors, nobody_says, policy_of, reachable, risk_coverage
+from stages.training.abstaining import (
+    NOBODY,
+    answered,
+    at_errors,
+    nobody_says,
+    policy_of,
+    reachable,
+    risk_coverage,
+    told_of,
+)
 from stages.training.comparison import better_than_constant
 from stages.training.estimators import predict
 from stages.training.metrics import Array, Scorer, bootstrap, constant_prediction, names_of
@@ -38,7 +47,7 @@ def run(project: Path) -> None:
             work.task, target, prediction, constant, blocks, work.threshold, kept, failing=work.failing
         )
     options = work.params.training.bootstrap
-    names = list(dict.fromkeys([*names_of(work.charter), LOSS[work.task]]))
+    names = list(dict.fromkeys([*names_of(work.charter), LOSS[work.task], *told_of(work)]))
     found = {
         name: bootstrap(scorer, names, n=options.n, level=options.level, seed=work.params.seed)
         for name, scorer in scorers.items()
