@@ -79,7 +79,9 @@ def decide(situation: Situation) -> Move:
             others = [{"row": other.name, "refused": "precedence"} for other in rows[rows.index(row) + 1 :]]
             return move.model_copy(update={"considered": considered + others})
         considered.append({"row": row.name, "refused": refused})
-    reason = _with_missing("no row of the table that fires can change anything", situation)
+    rule = situation.signals.get("no_better_than_rule")
+    unknown = f"; {rule.says}" if rule is not None and rule.fires is None else ""
+    reason = _with_missing(f"no row of the table that fires can change anything{unknown}", situation)
     return Move(to=STOP, row=EXHAUSTED, reason=reason, considered=considered)
 
 
@@ -97,6 +99,9 @@ def gate_open(situation: Situation) -> bool:
             return held and not situation.fires("bug_suspected") and not situation.fires("leakage")
         case _:
             held = _passes(situation, "tests_fail") and _passes(situation, "pilot_fails")
+            # Where a rule works, "cannot tell" is no reason to take its place.
+            replaces = "no_better_than_rule" in situation.signals
+            held = held and (not replaces or _passes(situation, "no_better_than_rule"))
             return held and not any(
                 map(situation.fires, ("serving_missed", "outcome_flat", "outcome_low", "champion_stays"))
             )
@@ -212,7 +217,8 @@ def _says(row: Transition, situation: Situation) -> str:
 def _with_missing(reason: str, situation: Situation) -> str:
     words = {"at_least": "below", "at_most": "above"}
     missing = [
-        f"{item['metric']} is {number(item.get('value'))}, {words[item['side']]} the required {number(item['bound'])}"
+        f"{item['metric']} is {number(item.get('value'))}, "
+        f"{words[item['side']] if item.get('value') is not None else 'not'} the required {number(item['bound'])}"
         for item in situation.missed
     ]
     return f"{reason}. Missing: {'; '.join(missing)}" if missing else reason

@@ -15,12 +15,13 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from flows import patching
-from flows.questions import QUESTIONS, Question, explanation
+from flows.questions import Question, explanation, questions_for
 from flows.words import patch_line
 from stages.errors import LoopwrightError, ParamsError, ProjectError
 from stages.metric_names import SERVING, larger_is_better
-from stages.params import PARAMS_FILE, Planning, check_params, read_params
+from stages.params import HUMAN, PARAMS_FILE, Planning, check_params, read_params
 from stages.planning.charter import check_plan
+from stages.planning.success import added_requirements
 
 Values = dict[str, Any]
 LINES = YAML(typ="safe")
@@ -77,9 +78,10 @@ def show(project: Path) -> None:
     """Print the charter, question by question, and count what nobody has answered."""
     console = Console(highlight=False)
     values, open_ = read_params(project), 0
-    filled = check_params(values).model_dump(mode="json", by_alias=True)
-    section = ""
-    for question in QUESTIONS:
+    params = check_params(values)
+    filled = params.model_dump(mode="json", by_alias=True)
+    section, questions = "", questions_for(params.planning.archetype)
+    for question in questions:
         if question.section != section:
             section = question.section
             console.print(f"\n[bold]{section}[/]")
@@ -88,7 +90,9 @@ def show(project: Path) -> None:
         open_ += empty
         said = "[yellow]open[/]" if empty else escape(_shown(answer))
         console.print(f"  {escape(question.asks)}\n    {said} [dim]planning.{question.key}[/]", soft_wrap=True)
-    console.print(f"\n{open_} of {len(QUESTIONS)} questions are open; loopwright plan asks them, one by one")
+        for added in added_requirements(params.planning.required) if question.key == "requirements" else ():
+            console.print(f"    {escape(added)}", soft_wrap=True)
+    console.print(f"\n{open_} of {len(questions)} questions are open; loopwright plan asks them, one by one")
 
 
 def from_file(path: Path, values: Mapping[str, Any]) -> Values:
@@ -137,13 +141,22 @@ def asked(console: Console, values: Values) -> Values:
     console.print("Enter keeps what stands in brackets, ? explains, Ctrl-C leaves everything as it was.")
     patch: Values = {}
     section = ""
-    for question in QUESTIONS:
+    seen = set[str]()
+    while left := [question for question in _now_asked(values, patch) if question.key not in seen]:
+        question = left[0]
+        seen.add(question.key)
         if question.section != section:
             section = question.section
             console.print(f"\n[bold]{section}[/]")
         answers = _requirements if question.key == "requirements" else _leaf
         patch |= answers(console, question, patching.patched(values, patch))
     return patch
+
+
+def _now_asked(values: Values, patch: Values) -> tuple[Question, ...]:
+    """Return the questions of the archetype as it is answered so far."""
+    said = _get(patching.patched(values, patch), "archetype")
+    return questions_for(str(said or HUMAN))
 
 
 def _leaf(console: Console, question: Question, values: Values) -> Values:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel
 
-from stages.params import Planning
+from stages.params import ARCHETYPES, Planning
 
 
 @dataclass(frozen=True)
@@ -19,9 +19,10 @@ class Question:
     text: bool = False
 
 
-WHAT, NEEDED, COST, HARM, ALONE = (
+WHAT, NEEDED, ALONE_OR_NOT, COST, HARM, ALONE = (
     "What is it for?",
     "What is required?",
+    "What does it answer by itself?",
     "What may it cost?",
     "Who can be harmed?",
     "When nobody is there",
@@ -50,6 +51,21 @@ QUESTIONS: tuple[Question, ...] = (
     Question(HARM, "security.retention_days", "How many days may rows be kept?"),
     Question(ALONE, "unattended", "What may be done when planning is asked and nobody is there?", text=True),
 )
+
+
+def questions_for(archetype: str) -> tuple[Question, ...]:
+    """Return the questions of a charter of this archetype, in their order.
+
+    Examples
+    --------
+    >>> [question.key for question in questions_for("autonomous") if question not in QUESTIONS][:1]
+    ['answering.level']
+    """
+    kind = ARCHETYPES.get(archetype)  # what is typed may be none yet
+    asked = kind.asks if kind else {}
+    own = [Question(ALONE_OR_NOT, key, asks, text=key == "replaces") for key, asks in asked.items()]
+    at = next(place for place, question in enumerate(QUESTIONS) if question.section == COST)
+    return (*QUESTIONS[:at], *own, *QUESTIONS[at:])
 
 
 def explanation(key: str) -> str:

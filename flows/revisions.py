@@ -12,13 +12,14 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from flows.changes.archetype import less_autonomous
 from flows.changes.charter import bound_key, relaxable, relaxing
 from flows.changes.rows import ROWS, with_spare
 from flows.situation import Patch, Situation
 from flows.transitions import Transition
 from stages.requirements import bound_words, number
 
-Kind = Literal["cure", "relax", "give_way", "buy_rows", "stop"]
+Kind = Literal["cure", "relax", "give_way", "buy_rows", "archetype", "stop"]
 LABELS, MONEY = "planning.budgets.labels", "planning.budgets.money"
 
 
@@ -29,7 +30,8 @@ class Revision(BaseModel):
     ----------
     kind : str
         cure: what the row itself proposes; relax: one requirement to what was reached; give_way: one requirement as
-        far as the others allow; buy_rows: as many as the learning curve asks for; stop: leave it.
+        far as the others allow; buy_rows: as many as the learning curve asks for; archetype: less autonomy, a person
+        decides some of the rows; stop: leave it.
     patch : dict
         Dotted key of ``params.yaml`` -> new value.
     says : str
@@ -57,7 +59,9 @@ def revisions(row: Transition, situation: Situation) -> list[Revision]:
         What `decide` looks at.
     """
     found: list[Revision] = []
-    for revision in (*_own(row, situation), *_relaxed(situation), *_giving_way(row, situation), *_bought(situation)):
+    shared = (Revision(kind="archetype", patch=p, says=says, money=0.0) for p, says in less_autonomous(situation))
+    others = (*_relaxed(situation), *_giving_way(row, situation), *_bought(situation), *shared)
+    for revision in (*_own(row, situation), *others):
         if revision.patch and revision.patch not in [other.patch for other in found]:
             found.append(revision)
     return [

@@ -96,7 +96,7 @@ def distance_of(stage: str, signals: Mapping[str, Signal]) -> float | None:
     if stage not in ("training", "deployment"):
         return None
     missed = missed_by(signals)
-    others = ("tests_fail", "bug_suspected", "leakage", "outcome_flat", "outcome_low")
+    others = ("tests_fail", "bug_suspected", "leakage", "outcome_flat", "outcome_low", "no_better_than_rule")
     else_fails = any(name in signals and signals[name].fires for name in others)
     worse = not missed and "pilot_fails" in signals and signals["pilot_fails"].fires is True
     return sum(_shortfall(item) for item in missed) + (stage == "training") + (else_fails or worse)

@@ -34,12 +34,16 @@ class Policy:
         Feature -> ``{"values": [...]}`` or ``{"low": ..., "high": ...}``; see `limits`. Empty: none.
     scope : list of dict
         Conditions as in ``data.collect.scope``.
+    prices : dict
+        Of two classes, ``false_positive``, ``false_negative`` and ``review``: a row is answered only where its decision
+        is expected to cost no more than a person (Chow 1970). Empty: by confidence alone.
     """
 
     threshold: float = 0.5
     confidence: float = 0.0
     guardrails: dict[str, dict[str, Any]] = field(default_factory=dict)
     scope: list[dict[str, Any]] = field(default_factory=list)
+    prices: dict[str, float] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Return it as it stands in the release card under ``policy``."""
@@ -61,6 +65,8 @@ def reasons(rows: pd.DataFrame, prediction: NDArray[np.float64], policy: Policy)
     found = np.full(len(rows), ANSWERED, dtype="<U16")
     if prediction.ndim == 2:
         found[confidence(prediction, policy.threshold) < policy.confidence] = UNSURE
+        if policy.prices:
+            found[expected_cost(prediction, policy.threshold, policy.prices) > policy.prices["review"]] = UNSURE
     for name, limit in policy.guardrails.items():
         missing = rows[name].isna().to_numpy()
         if "values" in limit:
@@ -78,6 +84,15 @@ def confidence(prediction: NDArray[np.float64], threshold: float = 0.5) -> NDArr
         second = prediction[:, 1]
         return np.where(second > threshold, second, 1 - second)
     return np.asarray(prediction.max(axis=1))
+
+
+def expected_cost(
+    prediction: NDArray[np.float64], threshold: float, prices: Mapping[str, float]
+) -> NDArray[np.float64]:
+    """Return what deciding each row of two classes is expected to cost, (n,), its probabilities being true."""
+    second = prediction[:, 1]
+    taken = (1 - second) * prices["false_positive"]
+    return np.where(second > threshold, taken, second * prices["false_negative"])
 
 
 def limits(rows: pd.DataFrame, features: Mapping[str, str]) -> dict[str, dict[str, Any]]:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from stages.training.failures import Failing
+
 
 class Context:
     """A project's charter, schema and splits, each read when it is first asked for."""
@@ -75,6 +77,33 @@ class Context:
     def threshold(self) -> float:
         """The probability from which on the chosen candidate decides for the second of two classes."""
         return float(read_json(self.project / "models" / "chosen.json").get("threshold", 0.5))
+
+    @cached_property
+    def confidence(self) -> float:
+        """The probability of its decision below which the chosen candidate does not answer a row."""
+        return float(read_json(self.project / "models" / "chosen.json").get("confidence", 0.0))
+
+    @property
+    def failing(self) -> Failing:
+        """What a failure is, and how sure its bound."""
+        from stages.training.failures import Failing
+
+        return Failing(self._answering["tolerance"], float(self._answering["level"]))
+
+    @property
+    def max_error(self) -> float | None:
+        """The largest share of wrong answers; None where every row is answered, however unsure."""
+        most: float | None = self._answering["max_error"]
+        return most
+
+    @property
+    def guarded(self) -> bool:
+        """Whether rows unlike those that were learned from are left to a person."""
+        return bool(self._answering["guardrails"])
+
+    @property
+    def _answering(self) -> dict[str, Any]:
+        return dict(self.charter["answering"])
 
     def window(self) -> pd.DataFrame:
         """Return all rows of the window: train, valid and test, in this order."""

@@ -9,17 +9,32 @@ OFFLINE: dict[str, dict[str, bool]] = {
         "balanced_accuracy": True,
         "average_precision": True,
         "brier": False,
+        "coverage": True,
         "f1": True,
+        "failure_bound": False,
+        "failure_rate": False,
         "log_loss": False,
         "log_loss_skill": True,
         "precision": True,
         "recall": True,
         "roc_auc": True,
     },
-    "regression": {"mae": False, "mae_skill": True, "r2": True, "rmse": False, "rmse_skill": True},
+    "regression": {
+        "coverage": True,
+        "failure_bound": False,
+        "failure_rate": False,
+        "mae": False,
+        "mae_skill": True,
+        "r2": True,
+        "rmse": False,
+        "rmse_skill": True,
+    },
 }
 # Made of decisions, so of the threshold they are made at.
 DECIDED = frozenset({"accuracy", "balanced_accuracy", "f1", "precision", "recall"})
+# Of the rows that are answered, and of those alone; every other metric is of all rows.
+OF_ANSWERS = frozenset({"coverage", "failure_bound", "failure_rate"})
+FAILURES = OF_ANSWERS - {"coverage"}
 SERVING: dict[str, bool] = {"latency_p99_ms": False, "size_mb": False}
 # The loss in which gaps, curves and slices are diagnosed: a proper score, summed over rows.
 LOSS_LIKE = frozenset({"brier", "log_loss", "log_loss_skill", "r2", "rmse", "rmse_skill"})  # the same best model

@@ -46,7 +46,8 @@ def relax_missed(situation: Situation) -> Patch:
 
 def choose_by_outcome(situation: Situation) -> Patch:
     """Let the outcome itself choose among the candidates."""
-    return {"planning.combine.by": "outcome"} if situation.params.planning.measured_outcome else {}
+    planning = situation.params.planning
+    return {"planning.combine.by": "outcome"} if planning.measured_outcome and planning.combine.by != "outcome" else {}
 
 
 def accept_outcome(situation: Situation) -> Patch:
@@ -71,7 +72,7 @@ def bound_key(item: dict[str, Any]) -> str:
 
 def relaxable(item: dict[str, Any], situation: Situation) -> bool:
     """Tell whether a missed requirement stands in the params and a value was reached."""
-    return item.get("value") is not None and item["metric"] in situation.params.planning.requirements
+    return item.get("value") is not None and item["metric"] in situation.params.planning.required
 
 
 def easier(value: float, side: str) -> float:

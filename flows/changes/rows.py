@@ -60,6 +60,12 @@ def rows_to_tell(situation: Situation) -> Patch:
     return collect_more(situation) if unsure and not untried(situation) else {}
 
 
+def rows_to_beat(situation: Situation) -> Patch:
+    """Collect more where the model may be better than the rule; an untried candidate costs less."""
+    unsure = situation.signals["no_better_than_rule"].evidence.get("unsure")
+    return collect_more(situation) if unsure and not untried(situation) else {}
+
+
 def with_spare(needed: float) -> int:
     """Return as many rows as are needed by an estimate, and a tenth more."""
     return math.ceil(needed + needed * SPARE)

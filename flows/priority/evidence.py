@@ -151,7 +151,7 @@ def _generalisation(known: Knowledge) -> Evidence | None:
 
 def _offline(known: Knowledge) -> dict[str, Requirement]:
     planning = known.params.planning
-    return {name: bound for name, bound in planning.requirements.items() if name in OFFLINE[planning.task]}
+    return {name: bound for name, bound in planning.required.items() if name in OFFLINE[planning.task]}
 
 
 def _how_often_right(known: Knowledge) -> Evidence | None:
@@ -183,7 +183,7 @@ def _further_nines(known: Knowledge) -> Evidence | None:
         return None
     value, low, high = worst(found.values())
     most = max(found, key=lambda name: found[name][0])
-    bound = known.params.planning.requirements[most]
+    bound = known.params.planning.required[most]
     says = f"{most} is {figure(reached.value[most]['value'])}, required {bound_words(bound.side, bound.bound)}: "
     says += f"{figure(value)} nines missing, about {figure(10**value)} times the cost" if value else "none is missing"
     return Evidence(says, reached.source, value, low, high)
@@ -213,7 +213,7 @@ def _compute_to_train(known: Knowledge) -> Evidence | None:
 
 
 def _compute_to_serve(known: Knowledge) -> Evidence | None:
-    bounds = {n: r for n, r in known.params.planning.requirements.items() if n in SERVING}
+    bounds = {n: r for n, r in known.params.planning.required.items() if n in SERVING}
     found, verdicts = known.file("reports/serving.json"), known.file("release/serving.json")
     if bounds and found is not None:
         shares = {n: found.value[n] / r.bound if r.bound else math.inf for n, r in bounds.items()}

@@ -105,7 +105,7 @@ def frontier_section(facts: Facts) -> Section | None:
     if item is None:
         return None
     planning = facts.params.planning
-    judged = [*planning.requirements, planning.optimise, "size_mb"]
+    judged = [*planning.required, planning.optimise, "size_mb"]
     points = {
         name: {metric: figures.get(metric) for metric in dict.fromkeys(judged) if metric in figures}
         for name, found in item.metrics["candidates"].items()
@@ -114,7 +114,7 @@ def frontier_section(facts: Facts) -> Section | None:
     selection = facts.archive.of(item).json("models/selection.json") or {}
     chosen = str(selection.get("chosen") or _named(item))
     options: Mapping[str, list[dict[str, Any]]] = selection.get("options", {})
-    bounds = {name: bound for name, bound in planning.requirements.items() if any(name in p for p in points.values())}
+    bounds = {name: bound for name, bound in planning.required.items() if any(name in p for p in points.values())}
     names = list(dict.fromkeys(name for point in points.values() for name in point))
     x, y = axes(points, options, bounds)
     if x == y or {x, y} <= LOSS_LIKE:  # two scales of one thing trade nothing off

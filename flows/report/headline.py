@@ -163,7 +163,7 @@ def _held(facts: Facts, metric: str, entry: dict[str, Any], item: Iteration | No
     low, high = (entry.get(key, value) for key in ("low", "high"))
     ends = [end for end in (low, high) if end is not None]
     sure = all(end >= bound if side == "at_least" else end <= bound for end in ends)
-    asked = facts.params.planning.requirements.get(metric)
+    asked = facts.params.planning.required.get(metric)
     return Held(
         metric,
         bound_sign(side, bound),

@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 Blocks = NDArray[np.intp]
+MIN_BLOCKS = 5  # fewer do not tell how much they vary
 MIN_DAYS = 5
 SLICES = 20
 

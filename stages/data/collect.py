@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from stages.data.replaced import without_present
 from stages.data.sources import Schema, open_source
 from stages.errors import ParamsError
 from stages.files import write_json, write_parquet
@@ -17,7 +18,8 @@ def run(project: Path) -> None:
     """Write ``data/window.parquet``, ``data/pilot.parquet`` and ``data/schema.json``."""
     params = load_params(project)
     window, pilot, schema = open_source(project, params).collect(params.data.collect, params.seed)
-    schema = leave_out(schema, params.data.collect.without)
+    schema = leave_out(without_present(schema, params.planning.replaces), params.data.collect.without)
+    schema["scope"] = [item.model_dump(mode="json", exclude_none=True) for item in params.data.collect.scope]
     refuse_old_rows(schema, params.planning.security.retention_days)
     write_parquet(project / "data/window.parquet", window)
     write_parquet(project / "data/pilot.parquet", pilot)

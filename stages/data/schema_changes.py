@@ -16,7 +16,8 @@ Change = dict[str, Any]
 MAX_MISSING_CHANGE = 0.1
 CLEARLY_BEST = 2.0
 ALIKE = 0.6
-LISTED = "listed in data."  # left out on purpose, by data.source.drop or data.collect.without
+# Left out on purpose: by data.source.drop, data.collect.without or planning.replaces.
+LISTED = ("listed in data.", "planning.replaces")
 MAX_SHOWN = 5
 
 

@@ -10,12 +10,14 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+from stages.answering import Policy
 from stages.context import Context
 from stages.deployment.release import current
 from stages.files import read_json, write_json
 from stages.metric_names import OFFLINE
 from stages.params import Champion
 from stages.signals import Signal
+from stages.training.abstaining import answered, policy_of
 from stages.training.comparison import paired_gain
 from stages.training.estimators import predict
 from stages.training.metrics import Figure, Scorer, constant_prediction, names_of
@@ -104,8 +106,15 @@ def _measured(work: Context, card: dict[str, Any], champion: Path, metric: str) 
     constant = constant_prediction(work.task, work.target(learned), work.n_classes)
     new = predict(load_model(work.project / work.release_model), pilot, work.schema)
     old = predict(load_model(champion), pilot, {"features": card["features"], "classes": card["classes"]})
-    challenger = Scorer(work.task, target, new, constant, blocks, work.threshold)
-    released = Scorer(work.task, target, old, constant, blocks, float(card.get("threshold", 0.5)))
+    theirs = Policy(**card.get("policy", {"threshold": card.get("threshold", 0.5)}))
+    ours = policy_of(work, learned, work.threshold, work.confidence)
+    challenger, released = (
+        Scorer(
+            *(work.task, target, found, constant, blocks, policy.threshold, answered(pilot, found, policy)),
+            failing=work.failing,
+        )
+        for found, policy in ((new, ours), (old, theirs))
+    )
     options = work.params.training.bootstrap
     gain = paired_gain(challenger, released, metric, n=options.n, level=options.level, seed=work.params.seed)
     scores = released.score(names_of(work.charter)) | {"size_mb": champion.stat().st_size / 1e6}

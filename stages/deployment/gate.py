@@ -7,8 +7,9 @@ from typing import Any
 
 from stages.context import Context
 from stages.deployment.outcome import outcome_flat, outcome_low
+from stages.deployment.replacing import no_better_than_rule
 from stages.files import read_json, write_json
-from stages.metric_names import LOSS_LIKE, larger_is_better
+from stages.metric_names import LOSS_LIKE, OF_ANSWERS, larger_is_better
 from stages.params import Requirement
 from stages.requirements import bound_words, serving_missed, shortfall, surely, worst
 from stages.shift.verdicts import concept_shift, covariate_shift, label_shift, shift
@@ -46,19 +47,23 @@ def run(project: Path) -> None:
         *(judge(piloted["shift"], limits) for judge in KINDS),
         hard_slices(read_json(release / "slices.json"), work.params.deployment.slices.max_excess),
     ]
-    worth = outcome_signals(measured, work, met=not fails.fires)
+    worth = outcome_signals(measured, work, met=not fails.fires) + rule_signals(measured, work)
     write_signals(project / "signals" / "deployment.json", [*signals, *worth])
     write_json(
         release / "candidate.json",
         {
             "model": str(work.release_model),
             "chosen": chosen,
-            "meets": not any(signal.fires for signal in [*signals[:3], *worth]),
+            "meets": not any(signal.fires for signal in [*signals[:3], *worth])
+            and all(signal.fires is False for signal in worth if signal.name == "no_better_than_rule"),
             "requirements": entries,
             "wishes": wishes,
             "features": work.schema["features"],
             "classes": work.schema["classes"],
             "threshold": work.threshold,
+            "policy": piloted["policy"],
+            "left_to_people": piloted["left_to_people"],
+            "answers": {name: measured["model"][name] for name in sorted(OF_ANSWERS) if name in measured["model"]},
             "tests": {"run": len(tests), "failed": sum(not test["passed"] for test in tests)},
             "window": work.schema["window"],
             "pilot": work.schema["pilot"] | {"judged": piloted["rows"]},
@@ -102,6 +107,17 @@ def outcome_signals(measured: dict[str, Any], work: Context, *, met: bool) -> li
     if wanted.at_least is not None:
         signals.append(outcome_low(found["model"], wanted.at_least, wanted.unit, met=met))
     return signals
+
+
+def rule_signals(measured: dict[str, Any], work: Context) -> list[Signal]:
+    """Return whether the model is better than the rule whose place it takes, where it takes the place of one."""
+    if "replaces" not in measured:
+        return []
+    found, wanted = measured["replaces"], work.params.planning.outcome
+    least = wanted.min_gain if wanted is not None and found["by"] == "outcome" else 0.0
+    ways = _ways(work, work.chosen)
+    named = {key: str(found[key]) for key in ("rule", "by", "unit")}
+    return [no_better_than_rule(found["gain"], **named, min_gain=least, evidence=ways)]
 
 
 def tests_fail(tests: list[dict[str, Any]], chosen: str) -> Signal:
@@ -209,7 +225,8 @@ def _ways(work: Context, chosen: str) -> dict[str, Any]:
     """Return what the loop may change."""
     ways = {key: work.schema.get(key) for key in ("more", "more_rows", "include_pilot", "unused_groups")}
     rows = {"rows": work.schema["window"]["rows"], "pilot_rows": work.schema["pilot"]["rows"]}
-    return {"chosen": chosen, **rows, **ways}
+    less = read_json(work.project / "metrics" / "evaluation.json").get("answering", {})
+    return {"chosen": chosen, **rows, **ways, **({"answering": less} if less else {})}
 
 
 def _number(value: float | None) -> str:

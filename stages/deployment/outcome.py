@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from stages.data.blocks import Blocks
 from stages.metric_names import larger_is_better
 from stages.requirements import surely
 from stages.signals import Signal, verdict
@@ -36,24 +37,38 @@ def measure(
         A figure for each of ``values``, ``gain``: model less rule, and ``metric_gain``: the same of the metric, larger
         being better.
     """
-    model, rule = scorers["model"], scorers["rule"]
+    sampling: dict[str, Any] = {"n": n, "level": level, "seed": seed}
+    found = means({**values, "gain": values["model"] - values["rule"]}, *scorers["model"].rows, **sampling)
+    gain = metric_gain(scorers["model"], scorers["rule"], metric, **sampling)
+    return {**found, "metric": metric, "metric_gain": gain}
+
+
+def means(
+    values: Mapping[str, Array], rows: int, blocks: Blocks | None, *, n: int, level: float, seed: int
+) -> dict[str, Any]:
+    """Return the mean a row of each of some values, (n_rows,) each, drawn by the same blocks."""
+    count = units(rows, blocks)
+    columns = np.column_stack([*values.values(), np.ones(rows)])
+    drawn = block_draws(columns, blocks, n, seed)
+    return {
+        name: spread(float(columns[:, at].mean()), drawn[:, at] / drawn[:, -1], count, level)
+        for at, name in enumerate(values)
+    }
+
+
+def metric_gain(model: Scorer, other: Scorer, metric: str, *, n: int, level: float, seed: int) -> Figure:
+    """Return by how much a model is better than another on the same rows, whole blocks drawn in pairs."""
     rows, blocks = model.rows
     count = units(rows, blocks)
-    columns = np.column_stack([*values.values(), values["model"] - values["rule"], np.ones(rows)])
-    drawn = block_draws(columns, blocks, n, seed)
-    found: dict[str, Any] = {
-        name: spread(float(columns[:, at].mean()), drawn[:, at] / drawn[:, -1], count, level)
-        for at, name in enumerate([*values, "gain"])
-    }
     sign = 1 if larger_is_better(model.task, metric) else -1
 
     def ahead(weight: Array) -> list[float]:
-        return [sign * (model.score([metric], weight)[metric] - rule.score([metric], weight)[metric])]
+        return [sign * (model.score([metric], weight)[metric] - other.score([metric], weight)[metric])]
 
     value = ahead(np.ones(rows))[0]
     draws = resampled(ahead, rows, blocks, n=n, seed=seed)[:, 0]
     wide = value + (draws - value) * (widening(count, level) if count else np.nan)
-    return {**found, "metric": metric, "metric_gain": figure(value, wide, level)}
+    return figure(value, wide, level)
 
 
 def outcome_flat(gain: Figure, metric_gain: Figure, metric: str, min_gain: float, unit: str) -> Signal:

@@ -12,14 +12,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from stages.context import Context
-from stages.data.blocks import Blocks
+from stages.data.blocks import MIN_BLOCKS, Blocks
 from stages.errors import ParamsError
 from stages.files import write_json
 from stages.params import PARAMS_FILE
 from stages.step import main
 from stages.training.candidates import fit_candidate
 from stages.training.estimators import predict
-from stages.training.metrics import MIN_BLOCKS, Array, constant_prediction, repeat, row_losses, standard_error
+from stages.training.metrics import Array, constant_prediction, repeat, row_losses, standard_error
 from stages.training.sampling import folds
 from stages.training.store import load_model
 

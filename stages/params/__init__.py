@@ -2,6 +2,7 @@
 
 from stages.params.answering import Answering
 from stages.params.approvals import Approvals
+from stages.params.archetypes import ARCHETYPES, AUTONOMOUS, HUMAN, SOFTWARE, Archetype
 from stages.params.base import PARAMS_FILE, WEIGHT, Count, Section, Share
 from stages.params.charter import Beat, Ethics, Prices, Security
 from stages.params.checks import Checks
@@ -28,11 +29,16 @@ from stages.params.search import Search, Span
 from stages.params.training import Bootstrap, Candidate, Diagnosis, LearningCurve, Training
 
 __all__ = [
+    "ARCHETYPES",
+    "AUTONOMOUS",
     "BY_PRICES",
+    "HUMAN",
     "PARAMS_FILE",
+    "SOFTWARE",
     "WEIGHT",
     "Answering",
     "Approvals",
+    "Archetype",
     "Beat",
     "BehaviourTest",
     "Bootstrap",

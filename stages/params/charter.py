@@ -58,3 +58,9 @@ class Prices(Section):
     false_negative: Annotated[float, Field(ge=0)] | None = Field(
         None, description="Cost of taking a row of the second class for the first."
     )
+    review: Annotated[float, Field(ge=0)] | None = Field(
+        None,
+        description="Cost of leaving a row to a person. Where wrong decisions are priced too, a row that is not "
+        "answered costs this; and where `answering.max_error` is empty, a row is answered only where its decision is "
+        "expected to cost no more (Chow 1970).",
+    )

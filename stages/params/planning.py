@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from stages.params.answering import Answering
 from stages.params.approvals import Approvals
+from stages.params.archetypes import ARCHETYPES, HUMAN, Archetype, Name, defaults
 from stages.params.base import Count, Section, Share
 from stages.params.charter import Beat, Ethics, Prices, Security
 
@@ -133,8 +134,10 @@ class Planning(Section):
     goal: str = Field(description="What the project is for, in one sentence.")
     users: str = Field("", description="Who uses the predictions.")
     decides: str = Field("", description="What is decided by the predictions, and what happens without them.")
-    archetype: Literal["software_2.0", "human_in_the_loop", "autonomous"] = Field(
-        "human_in_the_loop", description="The kind of ML product (Full Stack Deep Learning 2021, lecture 5)."
+    archetype: Name = Field(
+        HUMAN,
+        description="The kind of ML product (Full Stack Deep Learning 2021, lecture 5); what each brings: "
+        "docs/archetypes.md.",
     )
     task: Literal["classification", "regression"] = Field(description="What kind of target is predicted.")
     optimise: str = Field(description="The one metric to optimise; the others are thresholds.")
@@ -150,6 +153,12 @@ class Planning(Section):
     rule: list[str] = Field(
         default_factory=list,
         description="Columns of the rule baseline: predict the target's mean in each cell. Empty: the best single one.",
+    )
+    replaces: str = Field(
+        "",
+        description="The rule that the software goes by now: with a colon the import path of a function of rows "
+        "(package.module:function) that returns a class or value a row, or probabilities (n, classes); else the column "
+        "that holds what it says, which is then no feature. Empty: the rule baseline.",
     )
     if_rule_suffices: Literal["stop", "continue"] = Field(
         "continue", description="What to do when a rule without any model meets every requirement."
@@ -173,6 +182,24 @@ class Planning(Section):
         priced = None not in (self.prices.false_positive, self.prices.false_negative)
         return self.outcome or (Outcome(call=BY_PRICES, unit="money") if priced else None)
 
+    @property
+    def kind(self) -> Archetype:
+        """What the archetype brings."""
+        return ARCHETYPES[self.archetype]
+
+    @property
+    def required(self) -> dict[str, Requirement]:
+        """What a release is held to: the charter's own requirements, and those that its archetype adds."""
+        own = {name: bound.bound for name, bound in self.requirements.items()}
+        added = defaults(self.archetype, own, self.answering.max_error)
+        return self.requirements | {name: Requirement(**bound) for name, bound in added.items()}
+
+    @property
+    def guarded(self) -> bool:
+        """Whether rows unlike those that were learned from are left to a person."""
+        asked = self.answering.guardrails
+        return self.kind.guardrails if asked is None else asked
+
     @model_validator(mode="after")
     def _has_outcome(self) -> Planning:
         if self.combine.by == "outcome" and self.measured_outcome is None:
@@ -181,7 +208,8 @@ class Planning(Section):
 
     @model_validator(mode="after")
     def _beats_others(self) -> Planning:
-        own = sorted({"constant", "rule", "linear", "human"} & set(self.beat))
+        measured = {"constant", "rule", "linear", "human"} | ({"present"} if self.replaces else set())
+        own = sorted(measured & set(self.beat))
         if own:
             raise ValueError(f"beat.{own[0]}: the name of a baseline that is measured; choose another")
         return self

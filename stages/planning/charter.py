@@ -8,7 +8,7 @@ from pathlib import Path
 from stages.errors import ParamsError
 from stages.files import write_json
 from stages.importing import import_callable
-from stages.metric_names import OFFLINE, larger_is_better
+from stages.metric_names import FAILURES, OFFLINE, larger_is_better
 from stages.params import PARAMS_FILE, Planning, load_params
 from stages.planning.outcome import outcome_of
 from stages.step import main
@@ -24,11 +24,14 @@ def run(project: Path) -> None:
     charter = planning.model_dump(mode="json")
     charter["requirements"] = {
         name: requirement.model_dump(mode="json", exclude_defaults=True)
-        for name, requirement in planning.requirements.items()
+        for name, requirement in planning.required.items()
     }
+    charter["answering"]["guardrails"] = planning.guarded
     wanted = planning.measured_outcome
     charter["outcome"] = None if wanted is None else wanted.model_dump(mode="json")
     outcome_of(project, charter)  # a slip in its path shows at the start
+    if ":" in planning.replaces:
+        import_callable(project, planning.replaces, f"{PARAMS_FILE}: planning.replaces")
     if planning.combine.by == "formula":
         import_callable(project, str(planning.combine.call), f"{PARAMS_FILE}: planning.combine.call")
     write_json(project / "charter/charter.json", charter)
@@ -46,7 +49,7 @@ def check_plan(planning: Planning) -> None:
         raise _wrong("goal", "is empty", "one sentence that says what the project is for")
     if not planning.requirements:
         raise _wrong("requirements", "is empty", "at least one metric with at_least or at_most")
-    for name, requirement in planning.requirements.items():
+    for name, requirement in planning.required.items():
         key = f"requirements.{name}"
         side = "at_least" if larger_is_better(planning.task, name) else "at_most"
         if requirement.side != side:
@@ -66,8 +69,22 @@ def check_plan(planning: Planning) -> None:
         raise _wrong(f"prices.{key}", "is open, and the other wrong decision has a price", "both prices or none")
     if planning.prices.false_positive is not None and planning.task != "classification":
         raise _wrong("prices.false_positive", "is of a regression", "no price: a number is not right or wrong")
-    if not any(requirement.hard for requirement in planning.requirements.values()):
+    if not any(requirement.hard for requirement in planning.required.values()):
         raise _wrong("requirements", "are all soft", "one at least that a release must meet")
+    _check_answering(planning)
+
+
+def _check_answering(planning: Planning) -> None:
+    if planning.task == "regression" and planning.answering.max_error is not None:
+        raise _wrong("answering.max_error", "is of a regression, and of a value nobody is unsure", "no value")
+    counted = FAILURES & {planning.optimise, *planning.required, *planning.combine.weights}
+    if planning.task == "regression" and planning.answering.tolerance is None and counted:
+        by = planning.required.get(min(counted))
+        from_ = f" (by {by.asked_by})" if by is not None and by.asked_by else ""
+        what = f"is empty, and {min(counted)} counts failures{from_}"
+        raise _wrong("answering.tolerance", what, "from which error on a prediction is a failure")
+    if planning.prices.review is not None and planning.prices.false_positive is None:
+        raise _wrong("prices.review", "is set, and wrong decisions have no price", "prices of both wrong decisions")
 
 
 def _wrong(key: str, what: str, expected: str) -> ParamsError:

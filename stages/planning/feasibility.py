@@ -9,6 +9,7 @@ from typing import Any
 from stages.data.blocks import blocks_of
 from stages.data.cost import cost_of
 from stages.data.cutting import By, cut
+from stages.data.replaced import without_present
 from stages.data.sources import open_source
 from stages.data.split import labelled
 from stages.files import read_json, write_json
@@ -16,12 +17,13 @@ from stages.metric_names import OFFLINE
 from stages.params import Prices, Requirement, Split, load_params
 from stages.planning.rule import Rule, rule_columns
 from stages.planning.simple_models import Look, Plan, judged, simple_models
-from stages.planning.success import beside, figures_to_beat, open_questions
+from stages.planning.success import added_requirements, beside, figures_to_beat, open_questions
 from stages.planning.verdict import Supply, verdict
 from stages.requirements import shortfall, worst
 from stages.signals import Signal, write_signals
 from stages.step import main
 from stages.training.estimators import check_candidates
+from stages.training.failures import Failing
 from stages.training.metrics import Figure, Scorer, bootstrap, constant_prediction, repeat
 from stages.training.sampling import Sampling
 
@@ -38,13 +40,15 @@ def run(project: Path) -> None:
     task = charter["task"]
     check_candidates(params.training.candidates, task)
     seen, schema = open_source(project, params).first_look(params.data.collect, params.seed)
+    schema = without_present(schema, charter["replaces"])
     frame = labelled(seen, schema, "the first look")
     by = By(schema["time"], schema["group"], schema["target"] if schema["classes"] else None)
     train, test = cut(frame, [TRAIN_SHARE, 1 - TRAIN_SHARE], by, params.seed)
     constant = constant_prediction(
         task, train[schema["target"]].to_numpy(dtype="float64"), len(schema["classes"] or [0])
     )
-    look = Look(train, test, schema, task, constant)
+    answering = charter["answering"]
+    look = Look(train, test, schema, task, constant, Failing(answering["tolerance"], answering["level"]))
     plan = Plan(
         bounds={n: Requirement.model_validate(r) for n, r in charter["requirements"].items() if n in OFFLINE[task]},
         supply=supply_of(charter, schema["look"], len(frame) / len(seen)),
@@ -88,7 +92,10 @@ def feasibility_signal(
         "beat": figures_to_beat(charter),
     }
     judgement = verdict(judged(plan, reached), supply, rule=suffices.says if suffices.fires else "")
-    return judgement.signal(evidence, beside(evidence["open"], evidence["beat"]))
+    told = beside(evidence["open"], evidence["beat"]) + added_requirements(
+        {name: Requirement.model_validate(bound) for name, bound in charter["requirements"].items()}
+    )
+    return judgement.signal(evidence, told)
 
 
 def supply_of(charter: dict[str, Any], look: dict[str, Any], labelled_share: float) -> Supply:
@@ -158,7 +165,7 @@ def _baselines(look: Look, columns: list[str], names: list[str], sampling: Sampl
     y = look.target(test)
     return {
         name: bootstrap(
-            Scorer(look.task, y, made, look.constant, blocks_of(test, schema)),
+            Scorer(look.task, y, made, look.constant, blocks_of(test, schema), failing=look.failing),
             names,
             n=sampling.n,
             level=sampling.level,

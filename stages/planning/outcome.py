@@ -62,6 +62,17 @@ def by_prices(false_positive: float, false_negative: float) -> Outcome:
     return outcome
 
 
+def with_review(values: Array, answered: NDArray[np.bool_], charter: dict[str, Any]) -> Array:
+    """Return each row's outcome where the rows that are not answered go to a person, at ``planning.prices.review``.
+
+    Only where wrong decisions are priced: what a person brings by an outcome of the user's own is not known, and a row
+    then counts as if it were answered.
+    """
+    price = charter["prices"].get("review")
+    priced = price is not None and charter["outcome"]["call"] == BY_PRICES
+    return np.where(answered, values, -float(price)) if priced else values
+
+
 def checked(function: Callable[..., Any], path: str) -> Outcome:
     """Return the function with its errors in the user's words; it gets copies, so it may do with them what it likes."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from stages.requirements import shortfall, worst
 from stages.training.ceiling import traded_off
 from stages.training.estimators import LINEAR, build, fit, predict
 from stages.training.extrapolation import PowerLaw, extrapolate, reach
+from stages.training.failures import PLAIN, Failing
 from stages.training.metrics import Array, Figure, Scorer, bootstrap
 from stages.training.sampling import Sampling, part_of, random_order, renumbered, some
 
@@ -49,6 +50,8 @@ class Look:
     task : {"classification", "regression"}
     constant : array
         `constant_prediction` of the training rows.
+    failing : Failing
+        What a failure is.
     """
 
     train: pd.DataFrame
@@ -56,13 +59,14 @@ class Look:
     schema: dict[str, Any]
     task: str
     constant: Array
+    failing: Failing = PLAIN
 
     def capped(self, seed: int) -> Look:
         """Return the look with no more rows than the time allows, chosen by the seed."""
         cells = max(1, len(self.schema["features"])) * max(1, len(self.schema["classes"] or []) - 1)
         most = min(MOST_ROWS, max(LEAST_ROWS, MOST_CELLS // cells))
         train, test = (rows.iloc[some(len(rows), most, seed)] for rows in (self.train, self.test))
-        return Look(train.reset_index(drop=True), test.reset_index(drop=True), self.schema, self.task, self.constant)
+        return replace(self, train=train.reset_index(drop=True), test=test.reset_index(drop=True))
 
     def target(self, rows: pd.DataFrame) -> Array:
         """Return the target of some rows: codes, or values."""
@@ -170,7 +174,9 @@ def _curve(candidate: Candidate, look: Look, seed: int) -> tuple[Array, list[lis
         parts = [train.iloc[part_of(order, share, codes)] for order in orders[:times]]
         models = [fit(build("simple", candidate, look.schema, look.task, seed), part, look.schema) for part in parts]
         made = [predict(model, look.test, look.schema) for model in models]
-        scorers.append([Scorer(look.task, target, found, look.constant, blocks) for found in made])
+        scorers.append(
+            [Scorer(look.task, target, found, look.constant, blocks, failing=look.failing) for found in made]
+        )
         rows.append(len(parts[0]))
     return np.asarray(rows, dtype=float), scorers
 

@@ -8,6 +8,7 @@ from typing import Any
 from stages.params import Requirement
 from stages.requirements import Figure, bound_words, shortfall
 
+ADDED_BY = ("the archetype ", "planning.answering")
 ASKED = {"goal": "what it is for", "users": "who uses the predictions", "decides": "what is decided by them"}
 
 
@@ -35,6 +36,12 @@ def open_questions(
             asked = bound_words(bound.side, bound.bound)
             told.append(f"planning.requirements.{name}: the {met[0]} meets {asked} already")
     return told
+
+
+def added_requirements(required: Mapping[str, Requirement]) -> list[str]:
+    """Return, in words, what a release is held to that the charter does not name itself."""
+    added = {name: bound for name, bound in required.items() if bound.asked_by.startswith(ADDED_BY)}
+    return [f"{b.asked_by} adds {name} {bound_words(b.side, b.bound)}: {b.why}" for name, b in added.items()]
 
 
 def figures_to_beat(charter: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

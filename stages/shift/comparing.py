@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from stages.data.blocks import Blocks
+from stages.data.blocks import MIN_BLOCKS, Blocks
 from stages.shift.sides import Array
-from stages.training.metrics import MIN_BLOCKS, Figure, standard_error
+from stages.training.metrics import Figure, standard_error
 
 MIN_ROWS = 30
 Pair = tuple[Blocks | None, Blocks | None]

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from stages.context import Context
 from stages.files import read_parquet, write_json
+from stages.metric_names import OF_ANSWERS
+from stages.planning.present import Present, present
 from stages.planning.rule import Rule, rule_columns
 from stages.step import main
 from stages.training.estimators import LINEAR, build, fit, predict
@@ -18,6 +20,7 @@ from stages.training.metrics import Array, Figure, Scorer, bootstrap, constant_p
 # What a label without a probability can be judged by.
 OF_LABELS = frozenset(
     {"accuracy", "balanced_accuracy", "f1", "precision", "recall", "mae", "mae_skill", "r2", "rmse", "rmse_skill"}
+    | OF_ANSWERS
 )
 
 
@@ -35,7 +38,7 @@ def run(project: Path) -> None:
     options = work.params.training.bootstrap
     found = {
         name: bootstrap(
-            Scorer(work.task, work.target(valid), prediction, constant, work.blocks(valid)),
+            Scorer(work.task, work.target(valid), prediction, constant, work.blocks(valid), failing=work.failing),
             names_of(work.charter),
             n=options.n,
             level=options.level,
@@ -43,12 +46,26 @@ def run(project: Path) -> None:
         )
         for name, prediction in predictions.items()
     }
+    now = present(project, str(work.charter["replaces"]), work.schema, train, valid)
+    if now is not None:
+        found["present"] = present_figures(work, now, valid, constant)
     human = people(work, constant)
     if human:
         found["human"] = human
     for name, item in work.charter["beat"].items():
         found[name] = {item["metric"]: {"value": item["value"], "low": None, "high": None}}
     write_json(project / "metrics" / "baselines.json", found)
+
+
+def present_figures(work: Context, now: Present, rows: pd.DataFrame, constant: Array) -> dict[str, Figure]:
+    """Return the charter's metrics of the present rule: those of answers as it gives them, others by their worth."""
+    names, options = names_of(work.charter), work.params.training.bootstrap
+    found: dict[str, Figure] = {}
+    for prediction, of_labels in ((now.says, True), (now.chance, False)):
+        scorer = Scorer(work.task, work.target(rows), prediction, constant, work.blocks(rows), failing=work.failing)
+        asked = [name for name in names if (name in OF_LABELS) == of_labels]
+        found |= bootstrap(scorer, asked, n=options.n, level=options.level, seed=work.params.seed)
+    return {name: found[name] for name in names}
 
 
 def people(work: Context, constant: Array) -> dict[str, Figure]:
@@ -63,7 +80,12 @@ def people(work: Context, constant: Array) -> dict[str, Figure]:
     items, given = pd.factorize(answers["item"])[0], answers["answer"].to_numpy(dtype=float)
     said = given if work.task == "regression" else np.eye(work.n_classes)[given.astype(int)]
     scorer = Scorer(
-        work.task, answers["others"].to_numpy(dtype=float), said, constant, np.asarray(items, dtype=np.intp)
+        work.task,
+        answers["others"].to_numpy(dtype=float),
+        said,
+        constant,
+        np.asarray(items, dtype=np.intp),
+        failing=work.failing,
     )
     options = work.params.training.bootstrap
     return bootstrap(scorer, names, n=options.n, level=options.level, seed=work.params.seed)

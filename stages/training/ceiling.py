@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from stages.metric_names import DECIDED
+from stages.metric_names import DECIDED, OF_ANSWERS
 from stages.params import Requirement
 from stages.requirements import bound_words, shortfall
 from stages.signals import Signal
@@ -78,9 +78,12 @@ def ceiling(
 
 
 def traded_off(bounds: Mapping[str, Requirement]) -> frozenset[str]:
-    """Return the required metrics that a threshold trades off: no figure at one threshold is a ceiling of them."""
+    """Return the required metrics that a threshold trades off: no figure at one threshold is a ceiling of them.
+
+    Nor is one of the rows that are answered, as others may be left to a person.
+    """
     decided = DECIDED & set(bounds)
-    return frozenset(decided if len(decided) > 1 else decided & {"precision", "recall"})
+    return frozenset(decided if len(decided) > 1 else decided & {"precision", "recall"}) | (OF_ANSWERS & set(bounds))
 
 
 def noise_ceilings(rate: Figure, constant_loss: float | None) -> dict[str, dict[str, float | None]]:

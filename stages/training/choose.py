@@ -13,7 +13,6 @@ from stages.step import main
 from stages.training.candidate_files import model_file, read_predictions, remove_others
 from stages.training.frontier_picture import draw
 from stages.training.judging import Judge, Predictions
-from stages.training.metrics import Scorer
 from stages.training.parsimony import simplest_as_good
 from stages.training.sampling import Sampling
 from stages.training.selection import Scores, frontier, missed, select
@@ -42,8 +41,8 @@ def _choose(work: Context, judge: Judge, found: dict[str, dict[str, Any]], made:
     with replacing(models / "model.skops") as temporary:
         shutil.copyfile(work.project / model_file(chosen), temporary)
     # Apart, so that what goes by the choice alone does not run again when only the others' figures change.
-    threshold = found[chosen]["threshold"]
-    write_json(models / "chosen.json", {"name": chosen, "size_mb": scores[chosen]["size_mb"], "threshold": threshold})
+    kept = {key: found[chosen][key] for key in ("size_mb", "threshold", "confidence")}
+    write_json(models / "chosen.json", {"name": chosen, **kept})
     options = {name: _by_threshold(judge, item["options"]) for name, item in found.items()}
     write_json(
         models / "selection.json",
@@ -78,16 +77,8 @@ def _simplest(
     ]
     if judge.combine["by"] != "threshold" or missed(scores[best], judge.bounds) or not simpler:
         return best, {}
-    valid = judge.splits["valid"]
     scorers = {
-        name: Scorer(
-            work.task,
-            work.target(valid),
-            made[name]["valid"],
-            judge.constant,
-            work.blocks(valid),
-            found[name]["threshold"],
-        )
+        name: judge.scorer(made[name], "valid", found[name]["threshold"], found[name]["confidence"])
         for name in (*simpler, best)
     }
     training, metric = work.params.training, str(work.charter["optimise"])

@@ -33,7 +33,8 @@ def run(project: Path) -> None:
 
     valid = judged(splits["valid"])
     answers = reference_predictions(work, splits["train"], splits["valid"])
-    reference = Scorer(work.task, work.target(splits["valid"]), answers, constant)
+    target, blocks = work.target(splits["valid"]), work.blocks(splits["valid"])
+    reference = Scorer(work.task, target, answers, constant, blocks, failing=work.failing)
     options = work.params.training.bootstrap
     human = read_json(project / "metrics" / "baselines.json").get("human", {})
     found = decompose(

@@ -42,13 +42,7 @@ def run(project: Path) -> None:
                 curve["gain"], curve["points"], curve["reach"], work.schema["window"]["rows"], limits.min_gain
             ),
             underfitting(parts, evaluation["train"], bounds, limits.max_bias),
-            requirements_missed(
-                evaluation["valid"],
-                bounds,
-                chosen=chosen["name"],
-                optimise=str(work.charter["optimise"]),
-                evidence=_ways(work, chosen["name"]),
-            ),
+            _requirements(work, evaluation, bounds, chosen["name"]),
             too_large(chosen["size_mb"], work.requirements.get("size_mb"), chosen["name"]),
             _ceiling(work, bounds, parts, curve),
             requirements_trade_off(
@@ -58,6 +52,15 @@ def run(project: Path) -> None:
             ),
         ],
     )
+
+
+def _requirements(work: Context, evaluation: dict[str, Any], bounds: dict[str, Requirement], chosen: str) -> Signal:
+    """Return whether the charter is met, and what less autonomy would bring where that was measured."""
+    less = {"answering": evaluation["answering"]} if "answering" in evaluation else {}
+    ways, optimise = _ways(work, chosen) | less, str(work.charter["optimise"])
+    signal = requirements_missed(evaluation["valid"], bounds, chosen=chosen, optimise=optimise, evidence=ways)
+    why = evaluation.get("nothing_answered")
+    return signal.model_copy(update={"says": f"{signal.says}; {why}"}) if why else signal
 
 
 def _ways(work: Context, chosen: str) -> dict[str, Any]:

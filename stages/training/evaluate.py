@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,18 @@ from sklearn.metrics import roc_curve
 
 from stages.context import Context
 from stages.files import write_json, write_text
-from stages.metric_names import LOSS
+from stages.metric_names import FAILURES, LOSS
 from stages.step import main
+from stages.training.abstaining import (
+    NOBODY,
+    answered,
+    at_errors,
+    nobody_says,
+    policy_of,
+    reachable,
+    risk_coverage,
+    told_of,
+)
 from stages.training.comparison import better_than_constant
 from stages.training.estimators import predict
 from stages.training.metrics import Array, Scorer, bootstrap, constant_prediction, names_of
@@ -26,20 +37,45 @@ def run(project: Path) -> None:
     model = load_model(project / "models" / "model.skops")
     train = work.split("train")
     constant = constant_prediction(work.task, work.target(train), work.n_classes)
+    policy = policy_of(work, train, work.threshold, work.confidence)
     scorers = {}
     for name in ("train", "valid", "test"):
         rows = train if name == "train" else work.split(name)
         prediction = predict(model, rows, work.schema)
-        scorers[name] = Scorer(work.task, work.target(rows), prediction, constant, work.blocks(rows), work.threshold)
+        target, blocks, kept = work.target(rows), work.blocks(rows), answered(rows, prediction, policy)
+        scorers[name] = Scorer(
+            work.task, target, prediction, constant, blocks, work.threshold, kept, failing=work.failing
+        )
     options = work.params.training.bootstrap
-    names = list(dict.fromkeys([*names_of(work.charter), LOSS[work.task]]))
+    names = list(dict.fromkeys([*names_of(work.charter), LOSS[work.task], *told_of(work)]))
     found = {
         name: bootstrap(scorer, names, n=options.n, level=options.level, seed=work.params.seed)
         for name, scorer in scorers.items()
     }
     better = better_than_constant(scorers["train"], options.n, options.level, work.params.seed)
-    write_json(project / "metrics" / "evaluation.json", {**found, "better_than_constant": better})
+    # Where answers are cut off already, what less autonomy would cost is seen from all that may be answered.
+    rows, everyone = work.split("valid"), replace(policy, confidence=0.0)
+    may = replace(scorers["valid"], answered=answered(rows, scorers["valid"].prediction, everyone))
+    errors, nothing = _errors(work), {}
+    if work.max_error is not None and work.confidence >= NOBODY:
+        nothing = {"nothing_answered": nobody_says(len(rows), work.max_error, work.failing.level)}
+        more = reachable(may, work.max_error)
+        errors |= {} if more is None else {"max_error": more}
+    less = at_errors(may, errors, n=options.n, level=options.level, seed=work.params.seed)
+    beside = {"better_than_constant": better} | ({"answering": less} if less else {}) | nothing
+    write_json(project / "metrics" / "evaluation.json", {**found, **beside})
+    write_text(project / "plots" / "risk_coverage.csv", risk_coverage(may).to_csv(index=False, float_format="%.8g"))
     _plot(work, scorers["valid"])
+
+
+def _errors(work: Context) -> dict[str, float]:
+    """Return the share of wrong decisions that requirements allow, by requirement; none of a regression."""
+    if work.task == "regression":
+        return {}
+    counting = [name for name in work.requirements if name in {*FAILURES, "accuracy"}]
+    asked = {name: work.requirements[name].bound for name in counting}
+    errors = {name: bound if name in FAILURES else 1 - bound for name, bound in asked.items()}
+    return {name: error for name, error in errors.items() if 0 < error < 1}
 
 
 def _plot(work: Context, scorer: Scorer) -> None:

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import t as student
 
-from stages.data.blocks import Blocks
-from stages.training.metrics import MIN_BLOCKS, Array, Figure
+from stages.data.blocks import MIN_BLOCKS, Blocks
+from stages.training.metrics import Array, Figure
 
 MIN_ROWS = 20  # rows without blocks; fewer do not tell how much they vary
 MAX_BLOCKS = 1000  # more rows than this are dealt to as many blocks: the same spread, and quick for any number of rows

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
-import pandas as pd
+import numpy as np
 
+from stages.answering import Policy
 from stages.context import Context
 from stages.importing import import_callable
-from stages.metric_names import LOSS, OFFLINE
+from stages.metric_names import FAILURES, LOSS, OF_ANSWERS, OFFLINE
 from stages.params import PARAMS_FILE
-from stages.planning.outcome import outcome_of
-from stages.training.metrics import Array, Scorer, constant_prediction, names_of
+from stages.planning.outcome import outcome_of, with_review
+from stages.training.abstaining import abstaining, answered, policy_of
+from stages.training.metrics import Array, Flags, Scorer, constant_prediction, names_of
 from stages.training.selection import Aim, Scores, by_formula, by_metric, by_weighted_mean
 from stages.training.thresholds import best_threshold, decides, sweep
 
@@ -35,7 +38,9 @@ class Judge:
         self.constant = constant_prediction(work.task, work.target(self.splits["train"]), work.n_classes)
         self.combine: dict[str, Any] = work.charter.get("combine", {"by": "threshold"})
         named = [*names_of(work.charter), LOSS[work.task]]
-        self.names = list(dict.fromkeys([*named, *(OFFLINE[work.task] if self.combine["by"] == "formula" else [])]))
+        countable = work.task == "classification" or work.failing.tolerance is not None
+        every = [name for name in OFFLINE[work.task] if countable or name not in FAILURES]
+        self.names = list(dict.fromkeys([*named, *(every if self.combine["by"] == "formula" else [])]))
         # Latency is measured in deployment, on the chosen model alone; size is known here.
         self.bounds, self.wishes = (
             {name: bound for name, bound in asked.items() if name in OFFLINE[work.task] or name == "size_mb"}
@@ -62,28 +67,70 @@ class Judge:
         return list(dict.fromkeys([str(self.work.charter["optimise"]), *self.bounds, *self.wishes]))
 
     def judge(self, made: Predictions, size_mb: float) -> dict[str, Any]:
-        """Return what a candidate scores: ``train``, ``valid``, ``size_mb``, ``threshold`` and ``options``.
+        """Return ``train`` and ``valid`` scores, ``size_mb``, ``threshold``, ``confidence`` and ``options``.
 
-        ``options`` holds the validation scores at every threshold that was looked at, the one chosen among them.
+        ``options`` holds the validation scores at every threshold that was looked at, the one chosen among them. Each
+        threshold has a confidence of its own, from which on rows are answered.
         """
-        scorer = self._scorer(made, "valid")
+        scorer = self.scorer(made, "valid")
         scores: dict[str, float | None] = {**scorer.score(self.names), "size_mb": size_mb}
-        outcome = outcome_of(self.work.project, self.work.charter)
-        if outcome is not None:
-            rows = self.splits["valid"][list(self.work.schema["features"])]
-            scores["outcome"] = float(outcome(rows, scorer.target, scorer.prediction).mean())
         asked = self.work.charter.get("decision", {}).get("threshold", "auto")
         options: dict[float, Scores] = {0.5: scores}
         if decides([*self.names], self.work.n_classes):
             options = {**sweep(scorer, scores)}
             if asked != "auto":
-                fixed = self._scorer(made, "valid", float(asked)).score(self.names)
+                fixed = self.scorer(made, "valid", float(asked)).score(self.names)
                 options = {float(asked): {**scores, **fixed}}
+        values, least = self._values(scorer), dict.fromkeys(options, 0.0)
+        for threshold in options if self._which_matters else ():
+            least[threshold], kept = abstaining(self._at(scorer, "valid", threshold), self.work.max_error)
+            options[threshold] = {**options[threshold], **kept.score([n for n in self.names if n in OF_ANSWERS])}
+            if values is not None:
+                brought = float(with_review(values, kept.answers, self.work.charter).mean())
+                options[threshold] = {**options[threshold], "outcome": brought}
+        if values is not None and not self._which_matters:
+            options = {threshold: {**found, "outcome": float(values.mean())} for threshold, found in options.items()}
         threshold = best_threshold(options, self.bounds, self.aim, self.wishes)
-        train = self._scorer(made, "train", threshold).score(self.names)
-        valid = {name: options[threshold].get(name) for name in [*self.names, *(["outcome"] * ("outcome" in scores))]}
-        return {"train": train, "valid": valid, "size_mb": size_mb, "threshold": threshold, "options": options}
+        train = self.scorer(made, "train", threshold, least[threshold]).score(self.names)
+        names = [*self.names, *([] if values is None else ["outcome"])]
+        valid = {name: options[threshold].get(name) for name in names}
+        chosen = {"threshold": threshold, "confidence": least[threshold]}
+        return {"train": train, "valid": valid, "size_mb": size_mb, **chosen, "options": options}
 
-    def _scorer(self, made: Predictions, split: str, threshold: float = 0.5) -> Scorer:
-        rows: pd.DataFrame = self.splits[split]
-        return Scorer(self.work.task, self.work.target(rows), made[split], self.constant, threshold=threshold)
+    def scorer(self, made: Predictions, split: str, threshold: float = 0.5, least: float = 0.0) -> Scorer:
+        """Return a candidate's scorer on a split, with the rows that it answers."""
+        rows = self.splits[split]
+        target, blocks = self.work.target(rows), self.work.blocks(rows)
+        scorer = Scorer(self.work.task, target, made[split], self.constant, blocks, failing=self.work.failing)
+        return self._at(scorer, split, threshold, least)
+
+    def _at(self, scorer: Scorer, split: str, threshold: float, least: float = 0.0) -> Scorer:
+        """Return a scorer with another threshold and confidence."""
+        policy = replace(self.policy, threshold=threshold, confidence=least, guardrails={})
+        kept = self._inside[split] & answered(self.splits[split], scorer.prediction, policy)
+        return replace(scorer, threshold=threshold, answered=kept)
+
+    @cached_property
+    def policy(self) -> Policy:
+        """What a candidate may answer, before its threshold and confidence are chosen."""
+        return policy_of(self.work, self.splits["train"])
+
+    @cached_property
+    def _inside(self) -> dict[str, Flags]:
+        """Which rows of each split lie within the guardrails."""
+        guarded = replace(self.policy, prices={})
+        return {name: answered(rows, np.zeros(len(rows)), guarded) for name, rows in self.splits.items()}
+
+    @property
+    def _which_matters(self) -> bool:
+        """Whether it matters for a score which rows are answered."""
+        priced = self.work.charter["prices"].get("review") is not None
+        return self.work.max_error is not None or priced or bool(OF_ANSWERS & set(self.names))
+
+    def _values(self, scorer: Scorer) -> Array | None:
+        """Return what each validation row brings by a model's prediction; None where that is not measured."""
+        brings = outcome_of(self.work.project, self.work.charter)
+        if brings is None:
+            return None
+        rows = self.splits["valid"][list(self.work.schema["features"])]
+        return brings(rows, scorer.target, scorer.prediction)

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from scipy.special import expit, ndtri
 from scipy.stats import chi2
 
-from stages.data.blocks import Blocks
-from stages.training.metrics import MIN_BLOCKS, Array, standard_error
+from stages.data.blocks import MIN_BLOCKS, Blocks
+from stages.training.metrics import Array, standard_error
 
 Codes = NDArray[np.intp]
 # Rates of wrong labels that are tried for each class, and the finer ones of which the sum over classes is told.

@@ -9,8 +9,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import t as student
 
-from stages.data.blocks import Blocks
-from stages.training.metrics import MIN_BLOCKS, Array
+from stages.data.blocks import MIN_BLOCKS, Blocks
+from stages.training.metrics import Array
 
 LEVEL, MIN_ROWS, BINS = 0.95, 10, 10
 

@@ -46,7 +46,7 @@ def run(project: Path) -> None:
 
     def scored(model: Any, rows: pd.DataFrame) -> Scorer:
         found, blocks = predict(model, rows, work.schema), work.blocks(rows)
-        return Scorer(work.task, work.target(rows), found, constant, blocks, work.threshold)
+        return Scorer(work.task, work.target(rows), found, constant, blocks, work.threshold, failing=work.failing)
 
     points, judged = [], list[list[Scorer]]()
     for share in shares:

@@ -9,13 +9,14 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.data.blocks import Blocks
+from stages.data.blocks import MIN_BLOCKS, Blocks
 from stages.metric_names import OFFLINE
+from stages.training.failures import PLAIN, Failing, failure_bound
 
 Array = NDArray[np.float64]
 Figure = dict[str, float | None]
+Flags = NDArray[np.bool_]
 TINY = 1e-15
-MIN_BLOCKS = 5
 
 
 def constant_prediction(task: str, target: Array, n_classes: int) -> Array:
@@ -62,6 +63,10 @@ class Scorer:
         Which rows hang together; see `stages.data.blocks`.
     threshold : float, optional
         Of two classes, the probability above which a row is taken for the second.
+    answered : array of bool of shape (n,), optional
+        Which rows are answered; all of them where it is not given. Only metrics of answers heed it.
+    failing : Failing, optional
+        What a failure is, and how sure its bound.
     """
 
     task: str
@@ -70,6 +75,8 @@ class Scorer:
     constant: Array
     blocks: Blocks | None = None
     threshold: float = 0.5
+    answered: Flags | None = None
+    failing: Failing = PLAIN
 
     @property
     def rows(self) -> tuple[int, Blocks | None]:
@@ -101,6 +108,18 @@ class Scorer:
     def labels(self) -> NDArray[np.intp]:
         """The class that each row is taken for, (n,)."""
         return decide(self.prediction, self.threshold)
+
+    @cached_property
+    def answers(self) -> Flags:
+        """Which rows are answered, (n,)."""
+        return np.ones(len(self.target), dtype=bool) if self.answered is None else self.answered
+
+    @cached_property
+    def wrong(self) -> Flags:
+        """Which rows are decided wrongly, (n,): another class, or a value off by more than the tolerance."""
+        if self.task == "classification":
+            return np.asarray(self.labels != self.codes)
+        return self.failing.off(self.target, self.prediction)
 
     @cached_property
     def ranked(self) -> list[tuple[NDArray[np.intp], NDArray[np.intp], Array]]:
@@ -243,6 +262,9 @@ _METRICS: dict[str, Callable[[Scorer, Array], float]] = {
     "balanced_accuracy": lambda s, w: float(_recalls(s, w).mean()),
     "average_precision": _average_precision,
     "brier": _brier,
+    "coverage": lambda s, w: _mean(s.answers.astype(float), w),
+    "failure_bound": lambda s, w: failure_bound(s.wrong, s.answers, w, s.blocks, s.failing.level),
+    "failure_rate": lambda s, w: _ratio(float(w @ (s.answers & s.wrong)), float(w @ s.answers)),
     "f1": _f1,
     "log_loss": lambda s, w: _mean(s.losses, w),
     "log_loss_skill": lambda s, w: 1 - _ratio(_mean(s.losses, w), _mean(s.constant_losses, w)),

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold
 
-from stages.data.blocks import Blocks
+from stages.data.blocks import MIN_BLOCKS, Blocks
 from stages.params import Bootstrap
-from stages.training.metrics import MIN_BLOCKS, Array
+from stages.training.metrics import Array
 
 Folds = list[tuple[NDArray[np.intp], NDArray[np.intp]]]
 FOLDS = 3

@@ -13,6 +13,7 @@ from typing import Any
 from stages.context import Context
 from stages.errors import ParamsError
 from stages.files import write_json
+from stages.metric_names import OF_ANSWERS
 from stages.params import PARAMS_FILE
 from stages.step import main
 from stages.training.candidates import SEARCHED
@@ -31,7 +32,8 @@ def run(project: Path) -> None:
         from stages.training.tuning import Problem, tune
 
         train = work.split("train")
-        problem = Problem(train, work.schema, work.task, str(work.charter["optimise"]), work.params.seed)
+        metric = searched_for(work.task, str(work.charter["optimise"]))
+        problem = Problem(train, work.schema, work.task, metric, work.params.seed)
         for name in searched:
             memory = project / MEMORY / f"{name}-{_key(work, name)}.json"
             deadline = started + 60 * training.search.minutes
@@ -50,6 +52,11 @@ def run(project: Path) -> None:
     write_json(project / "metrics" / "search.json", summary)
     seconds = time.monotonic() - started
     write_json(project / "reports" / "search.json", {"seconds": seconds, "cut_short": _cut_short(found), **summary})
+
+
+def searched_for(task: str, optimise: str) -> str:
+    """Return the metric that parameters are searched by: which rows are answered is chosen on the validation rows."""
+    return {"classification": "log_loss", "regression": "rmse"}[task] if optimise in OF_ANSWERS else optimise
 
 
 def _cut_short(found: dict[str, Any]) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from stages.metric_names import DECIDED
+from stages.metric_names import DECIDED, OF_ANSWERS
 from stages.training.metrics import Array, Scorer
 from stages.training.selection import NONE, Aim, Bounds, Scores, rank
 
@@ -47,7 +47,7 @@ def best_threshold(options: Mapping[float, Scores], requirements: Bounds, aim: A
 
 def decides(names: list[str], n_classes: int) -> bool:
     """Tell whether a threshold changes any of these metrics."""
-    return n_classes == 2 and bool(DECIDED & set(names))
+    return n_classes == 2 and bool((DECIDED | OF_ANSWERS) & set(names))
 
 
 def _decided(positive: Array, negative: Array, thresholds: Array) -> dict[str, Array]:
@@ -56,8 +56,10 @@ def _decided(positive: Array, negative: Array, thresholds: Array) -> dict[str, A
     false = len(negative) - np.searchsorted(negative, thresholds, side="right").astype(float)
     with np.errstate(divide="ignore", invalid="ignore"):
         recall, kept = hit / len(positive), 1 - false / len(negative)
+        right = (hit + len(negative) - false) / (len(positive) + len(negative))
         return {
-            "accuracy": (hit + len(negative) - false) / (len(positive) + len(negative)),
+            "accuracy": right,
+            "failure_rate": 1 - right,  # of all rows: which are answered is chosen at each threshold
             "balanced_accuracy": (recall + kept) / 2,
             "f1": 2 * hit / (hit + false + len(positive)),
             "precision": np.where(hit + false > 0, hit / np.maximum(hit + false, 1), 0.0),

@@ -549,3 +549,24 @@ def test_every_stage_of_the_table_is_known_and_names_are_unique() -> None:
     for row in TABLE:
         assert row.stage in {*STAGES, ANY}
         assert row.to in {*STAGES, STOP, WAITING, ANY}
+
+
+@pytest.mark.parametrize(
+    ("unsure", "spent", "more", "row"),
+    [
+        (True, True, True, "rule_needs_rows"),
+        (True, False, True, "rule_unbeaten"),
+        (False, False, True, "rule_unbeaten"),
+        (False, True, True, "rule_stays"),
+        (True, True, False, "rule_stays"),
+    ],
+)
+def test_a_rule_that_is_not_surely_beaten_is_not_replaced(unsure: bool, spent: bool, more: bool, row: str) -> None:
+    use = list(VALUES["training"]["candidates"]) if spent else ["boosting"]
+    now = situation("deployment", fires=("no_better_than_rule",), patch={"training.use": use})
+    evidence = {"unsure": unsure, "more": EVIDENCE["more"] if more else {}, "chosen": "none"}
+    signals = {n: s.model_copy(update={"evidence": {**s.evidence, **evidence}}) for n, s in now.signals.items()}
+    assert decide(replace(now, signals=signals)).row == row
+    unknown = signals["no_better_than_rule"].model_copy(update={"fires": None})
+    end = decide(replace(now, signals={**signals, "no_better_than_rule": unknown}))
+    assert end.to == STOP and "no_better_than_rule" in end.reason

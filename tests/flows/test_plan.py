@@ -15,12 +15,13 @@ from typing import Any
 import pytest
 
 from flows.plan import from_file, plan, show
-from flows.questions import QUESTIONS, explanation
+from flows.questions import explanation, questions_for
 from stages.errors import ParamsError, ProjectError
-from stages.params import check_params, read_params
+from stages.params import ARCHETYPES, HUMAN, check_params, read_params
 from tests.conftest import ROOT
 
 Answer = Callable[..., None]
+QUESTIONS = questions_for(HUMAN)  # the archetype of the flights
 
 
 @pytest.fixture
@@ -47,8 +48,9 @@ def planning(project: Path) -> dict[str, Any]:
 
 
 def test_every_question_is_of_a_key_and_is_explained() -> None:
-    assert len({question.key for question in QUESTIONS}) == len(QUESTIONS)
-    for question in QUESTIONS:
+    every = {question for archetype in ARCHETYPES for question in questions_for(archetype)}
+    assert len({question.key for question in every}) == len(every)
+    for question in every:
         assert question.asks.endswith(("?", ")"))
         assert explanation(question.key).endswith(".")
 

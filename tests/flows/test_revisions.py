@@ -124,3 +124,48 @@ def test_the_lectures_three_models_show_what_gives_way() -> None:
         {"planning.requirements.precision.at_least": 0.7},
         {},
     ]
+
+
+def less(most: float, **coverage: float) -> dict[str, Any]:
+    return {"max_error": most, "confidence": 0.9, "coverage": {"low": None, "high": None, **coverage}}
+
+
+FAILS = {"metric": "failure_bound", "value": 0.08, "low": 0.07, "high": 0.09, "bound": 0.05, "side": "at_most"}
+
+
+@pytest.mark.parametrize(("stage", "row"), [("training", "requirements_unreached"), ("deployment", "pilot_unreached")])
+@pytest.mark.parametrize("own", [True, False])
+def test_what_fails_too_often_alone_may_be_made_less_autonomous(stage: str, row: str, own: bool) -> None:
+    fires = BY_NAME[row].signals
+    evidence = {"more": {}, "missed": [FAILS], "answering": {"failure_bound": less(0.05, value=0.8, low=0.7, high=0.9)}}
+    charter: dict[str, Any] = {"planning.archetype": "autonomous"}
+    charter |= {"planning.requirements.failure_bound": {"at_most": 0.05}} if own else {}
+    now = with_evidence(stage, evidence, fires=fires, patch=charter)
+    found = revisions(BY_NAME[row], now)
+    assert kinds(found) == ["cure", "archetype", "stop"]
+    assert found[0].patch == {"planning.requirements.failure_bound.at_most": 0.08}
+    assert "80% (70 … 90%) of the rows are answered, of which no more than 5% are wrong" in found[1].says
+    changed = check_params(patching.patched(now.values, found[1].patch)).planning
+    assert (changed.archetype, changed.answering.max_error) == ("human_in_the_loop", 0.05)
+    hard = {name for name, bound in changed.required.items() if bound.hard}
+    assert "failure_rate" in hard and "failure_bound" not in hard
+
+
+def test_where_nothing_is_sure_enough_more_errors_may_be_allowed() -> None:
+    missed = {**FAILS, "metric": "failure_rate", "value": None, "low": None, "high": None}
+    evidence = {"more": {}, "missed": [missed], "answering": {"max_error": less(0.08, value=0.6)}}
+    charter = {"planning.answering.max_error": 0.05}
+    now = with_evidence("training", evidence, fires=("requirements_missed",), patch=charter)
+    found = revisions(BY_NAME["requirements_unreached"], now)
+    assert kinds(found) == ["archetype", "stop"]
+    assert found[0].patch["planning.answering.max_error"] == 0.08
+    assert "60% of the rows" in found[0].says
+
+
+def test_a_rule_that_is_not_beaten_stays_and_the_model_may_advise() -> None:
+    software = {"planning.archetype": "software_2.0"}
+    now = situation("deployment", fires=("no_better_than_rule",), patch=software)
+    assert [revision.patch for revision in revisions(BY_NAME["rule_stays"], now)] == [
+        {"planning.archetype": "human_in_the_loop"},
+        {},
+    ]

@@ -10,6 +10,7 @@ import pandas as pd
 
 from stages.data.sources.nycflights13 import Flights
 from stages.deployment.champion import champion_stays
+from stages.deployment.replacing import beside_rule, no_better_than_rule
 from stages.params import WEIGHT, Candidate, Champion, Checks, Collect
 from stages.training.bugs import look_for_bugs
 from stages.training.comparison import better_than_constant, paired_gain
@@ -134,7 +135,17 @@ def measure_champion(target: Any, new: Any, released: Any) -> Any:
     return champion_stays(gain, [], "log_loss", Champion())
 
 
+def beside(target: Any, new: Any, released: Any) -> Any:
+    """The same two, the released one being the rule whose place the new one takes."""
+    constant = np.array([0.4, 0.6])
+    scorers = {n: Scorer("classification", target, p, constant) for n, p in (("model", new), ("rule", released))}
+    sampling: dict[str, Any] = {"n": SAMPLING.n, "level": SAMPLING.level, "seed": SAMPLING.seed}
+    found = beside_rule(scorers, {}, "log_loss", "rule", "", **sampling)
+    return no_better_than_rule(found["gain"], rule="rule", by="log_loss", unit="log_loss")
+
+
 CASES = [
+    Case("no_better_than_rule", worn_out, beside, severities=(0.0, 0.3, 1.0), rows=280),
     Case("champion_stays", worn_out, measure_champion, severities=(0.0, 0.3, 1.0), rows=280),
     Case("leakage", noisy_copy, measure_leakage, severities=(0.0, 0.5, 0.7, 1.0), rows=440),
     Case("leakage", copied_rows, measure_leakage, severities=(0.0, 0.1, 0.3), rows=560),

@@ -1,0 +1,125 @@
+"""What is answered: the confidence keeps its promise on fresh rows, guardrails and prices leave rows to people."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stages.answering import OUT_OF_RANGE, UNSEEN, UNSURE, Policy, confidence, expected_cost, limits, reasons
+from stages.planning.outcome import by_prices, with_review
+from stages.training.abstaining import (
+    NOBODY,
+    abstaining,
+    at_errors,
+    least_confidence,
+    only,
+    reachable,
+    risk_coverage,
+    rows_without_failure,
+)
+from stages.training.metrics import Scorer
+
+NAMES = ["coverage", "failure_rate", "failure_bound"]
+
+
+def world(rows: int, seed: int, noise: float = 0.005) -> Scorer:
+    """A model that ranks well and is far too sure of itself."""
+    random = np.random.default_rng(seed)
+    logit = 3 * random.normal(size=rows)
+    true = noise + (1 - 2 * noise) / (1 + np.exp(-logit))
+    said = 1 / (1 + np.exp(-1.4 * logit))
+    target = (random.random(rows) < true).astype(float)
+    return Scorer("classification", target, np.c_[1 - said, said], np.array([0.5, 0.5]))
+
+
+@pytest.mark.parametrize(("rows", "most"), [(300, 0.05), (1500, 0.05)])
+def test_the_confidence_keeps_its_promise_on_fresh_rows(rows: int, most: float) -> None:
+    fresh, times = world(20_000, 999), 100
+    chosen = [least_confidence(world(rows, seed), most) for seed in range(times)]
+    answering = [least for least in chosen if least < NOBODY]
+    broken = sum((only(fresh, least).score(NAMES)["failure_rate"] > most) for least in answering)
+    assert broken / times <= 0.05 + 2 * (0.05 * 0.95 / times) ** 0.5
+    assert len(answering) > (0.1 if rows < 1000 else 0.5) * times
+
+
+@given(seed=st.integers(0, 30), lower=st.floats(0.5, 1.0), higher=st.floats(0.5, 1.0))
+def test_coverage_falls_as_confidence_rises(seed: int, lower: float, higher: float) -> None:
+    scorer, (lower, higher) = world(200, seed), sorted((lower, higher))
+    assert only(scorer, higher).score(["coverage"])["coverage"] <= only(scorer, lower).score(["coverage"])["coverage"]
+
+
+@settings(max_examples=25)
+@given(seed=st.integers(0, 30), most=st.floats(0.02, 0.4), threshold=st.floats(0.2, 0.8))
+def test_what_is_answered_is_within_the_limit_by_its_own_bound(seed: int, most: float, threshold: float) -> None:
+    scorer = replace(world(400, seed), threshold=threshold)
+    least, kept = abstaining(scorer, most)
+    found = kept.score(NAMES)
+    assert (found["coverage"] == 0) == (least == NOBODY)
+    assert least == NOBODY or found["failure_bound"] <= most
+    assert abstaining(scorer, None) == (0.0, scorer)
+
+
+def test_too_few_rows_answer_nothing_and_what_would_is_known() -> None:
+    scorer = world(50, 0, noise=0.0)
+    assert least_confidence(scorer, 0.05) == NOBODY  # 59 rows are the least
+    assert rows_without_failure(0.05, 0.95) == 59
+    error = reachable(scorer, 0.05)
+    assert error is not None and 0.05 < error < 0.5
+    assert least_confidence(scorer, error) < NOBODY
+    assert reachable(replace(scorer, answered=np.zeros(50, dtype=bool)), 0.05) is None
+
+
+def test_a_perfect_model_answers_everything() -> None:
+    target = (np.arange(300) % 2).astype(float)
+    sure = Scorer("classification", target, np.c_[0.9 - 0.8 * target, 0.1 + 0.8 * target], np.array([0.5, 0.5]))
+    assert least_confidence(sure, 0.05) == 0.0
+
+
+def test_the_curve_goes_from_the_surest_row_to_all() -> None:
+    curve = risk_coverage(world(500, 1))
+    assert curve["coverage"].is_monotonic_increasing and curve["coverage"].iloc[-1] == 1
+    assert (curve["bound"] > curve["error"]).all()
+    assert curve["error"].iloc[-1] > curve["error"].iloc[len(curve) // 2]
+    found = at_errors(world(2000, 1), {"failure_bound": 0.05}, n=50, level=0.95, seed=0)["failure_bound"]
+    coverage = found["coverage"]
+    assert 0.5 < found["confidence"] < 1 and 0 < coverage["low"] < coverage["value"] < coverage["high"] < 1
+
+
+def test_guardrails_are_the_limits_of_what_was_learned() -> None:
+    seen = pd.DataFrame({"size": [1.0, 2.0, np.nan], "colour": ["red", "blue", "red"]})
+    policy = Policy(guardrails=limits(seen, {"size": "number", "colour": "category"}))
+    rows = pd.DataFrame({"size": [1.5, 2.1, 1.0, np.nan], "colour": ["red", "red", "green", None]})
+    assert reasons(rows, np.ones((4, 2)) / 2, policy).tolist() == ["", OUT_OF_RANGE, UNSEEN, ""]
+    assert Policy(**policy.to_json()) == policy
+
+
+@given(
+    prices=st.fixed_dictionaries({k: st.floats(0.1, 10) for k in ("false_positive", "false_negative", "review")}),
+    seed=st.integers(0, 50),
+)
+def test_rows_left_to_people_make_the_expected_cost_least(prices: dict[str, float], seed: int) -> None:
+    """Chow (1970): no other rule of two classes and a person expects less."""
+    chance = np.random.default_rng(seed).random(300)
+    prediction, rows = np.c_[1 - chance, chance], pd.DataFrame(index=range(300))
+    threshold = prices["false_positive"] / (prices["false_positive"] + prices["false_negative"])
+    left = reasons(rows, prediction, Policy(threshold=threshold, prices=prices)) == UNSURE
+    cost = np.where(left, prices["review"], expected_cost(prediction, threshold, prices))
+    every = np.c_[
+        (1 - chance) * prices["false_positive"], chance * prices["false_negative"], np.full(300, prices["review"])
+    ]
+    assert cost == pytest.approx(every.min(axis=1))
+
+
+def test_a_row_left_to_a_person_costs_its_review_where_decisions_are_priced() -> None:
+    rows, target, prediction = pd.DataFrame(index=range(3)), np.array([0.0, 1.0, 1.0]), np.tile([0.4, 0.6], (3, 1))
+    values = by_prices(2, 2)(rows, target, prediction)
+    answered = np.array([False, True, True])
+    priced = {"prices": {"review": 0.5}, "outcome": {"call": "prices"}}
+    assert with_review(values, answered, priced).tolist() == [-0.5, 0, 0]
+    assert with_review(values, answered, {**priced, "outcome": {"call": "my:own"}}) is values
+    assert confidence(prediction).tolist() == [0.6, 0.6, 0.6]
