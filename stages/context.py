@@ -103,7 +103,7 @@ class Context:
 
     @property
     def _answering(self) -> dict[str, Any]:
-        return Answering().model_dump() | self.charter.get("answering", {})
+        return {**Answering().model_dump(), **self.charter.get("answering", {})}
 
     def window(self) -> pd.DataFrame:
         """Return all rows of the window: train, valid and test, in this order."""
