@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from stages.data.blocks import Blocks, blocks_of
 from stages.files import read_json, read_parquet
-from stages.params import Params, Requirement, load_params
+from stages.params import Answering, Params, Requirement, load_params
 
 if TYPE_CHECKING:
     import numpy as np
@@ -103,7 +103,7 @@ class Context:
 
     @property
     def _answering(self) -> dict[str, Any]:
-        return dict(self.charter["answering"])
+        return {**Answering().model_dump(), **self.charter.get("answering", {})}
 
     def window(self) -> pd.DataFrame:
         """Return all rows of the window: train, valid and test, in this order."""

@@ -10,7 +10,7 @@ from flows.report.facts import Facts, bounds
 from flows.report.pieces import Picture, Section, Table, bound_sign, told
 from stages.metric_names import OFFLINE, SERVING, larger_is_better
 
-BASELINES = {"constant": "constant", "rule": "rule", "linear": "linear", "human": "people"}
+BASELINES = {"constant": "constant", "rule": "rule", "linear": "linear", "human": "people", "present": "present rule"}
 
 
 def metrics_section(facts: Facts) -> Section | None:

@@ -48,7 +48,7 @@ def run(project: Path) -> None:
     sampling: dict[str, Any] = {"n": options.n, "level": options.level, "seed": work.params.seed}
     names = list(dict.fromkeys([*names_of(work.charter), LOSS[work.task], *told_of(work)]))
     measured: dict[str, Any] = {name: bootstrap(scorer, names, **sampling) for name, scorer in scorers.items()}
-    now = present(project, str(work.charter["replaces"]), work.schema, learned, pilot)
+    now = present(project, str(work.charter.get("replaces", "")), work.schema, learned, pilot)
     if now is not None:
         measured["present"] = present_figures(work, now, pilot, constant)
     better = better_than_constant(scorers["model"], options.n, options.level, work.params.seed)

@@ -40,15 +40,15 @@ def run(project: Path) -> None:
     task = charter["task"]
     check_candidates(params.training.candidates, task)
     seen, schema = open_source(project, params).first_look(params.data.collect, params.seed)
-    schema = without_present(schema, charter["replaces"])
+    schema = without_present(schema, charter.get("replaces", ""))
     frame = labelled(seen, schema, "the first look")
     by = By(schema["time"], schema["group"], schema["target"] if schema["classes"] else None)
     train, test = cut(frame, [TRAIN_SHARE, 1 - TRAIN_SHARE], by, params.seed)
     constant = constant_prediction(
         task, train[schema["target"]].to_numpy(dtype="float64"), len(schema["classes"] or [0])
     )
-    answering = charter["answering"]
-    look = Look(train, test, schema, task, constant, Failing(answering["tolerance"], answering["level"]))
+    failing = Failing(params.planning.answering.tolerance, params.planning.answering.level)
+    look = Look(train, test, schema, task, constant, failing)
     plan = Plan(
         bounds={n: Requirement.model_validate(r) for n, r in charter["requirements"].items() if n in OFFLINE[task]},
         supply=supply_of(charter, schema["look"], len(frame) / len(seen)),

@@ -38,7 +38,7 @@ def policy_of(work: Context, learned: pd.DataFrame, threshold: float = 0.5, leas
         Of the decision, and the confidence below which a row is not answered.
     """
     prices = {key: work.charter["prices"].get(key) for key in ("false_positive", "false_negative", "review")}
-    by_cost = work.task == "classification" and work.max_error is None and None not in prices.values()
+    by_cost = work.n_classes == 2 and work.max_error is None and None not in prices.values()
     return Policy(
         threshold=threshold,
         confidence=least,
@@ -184,13 +184,18 @@ def at_errors(scorer: Scorer, errors: dict[str, float], **sampling: Any) -> dict
 def reachable(scorer: Scorer, most: float) -> float | None:
     """Return the smallest share of wrong answers, above one that leaves nobody answered, at which some row is."""
     for times in range(1, 25):
-        error = most * 1.25**times
-        error = math.ceil(error * 10 ** (1 - math.floor(math.log10(error)))) / 10 ** (1 - math.floor(math.log10(error)))
+        error = _rounded_up(most * 1.25**times)
         if error >= HOPELESS:
             return None
         if least_confidence(scorer, error) < NOBODY:
-            return error
+            return float(error)
     return None
+
+
+def _rounded_up(value: float) -> float:
+    """Return a value in two digits, rounded up."""
+    digits = 1 - math.floor(math.log10(value))
+    return round(math.ceil(value * 10.0**digits) / 10.0**digits, digits)
 
 
 def nobody_says(rows: int, most: float, level: float) -> str:

@@ -46,7 +46,7 @@ def run(project: Path) -> None:
         )
         for name, prediction in predictions.items()
     }
-    now = present(project, str(work.charter["replaces"]), work.schema, train, valid)
+    now = present(project, str(work.charter.get("replaces", "")), work.schema, train, valid)
     if now is not None:
         found["present"] = present_figures(work, now, valid, constant)
     human = people(work, constant)

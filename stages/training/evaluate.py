@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -56,16 +57,21 @@ def run(project: Path) -> None:
     # Where answers are cut off already, what less autonomy would cost is seen from all that may be answered.
     rows, everyone = work.split("valid"), replace(policy, confidence=0.0)
     may = replace(scorers["valid"], answered=answered(rows, scorers["valid"].prediction, everyone))
-    errors, nothing = _errors(work), {}
-    if work.max_error is not None and work.confidence >= NOBODY:
-        nothing = {"nothing_answered": nobody_says(len(rows), work.max_error, work.failing.level)}
-        more = reachable(may, work.max_error)
-        errors |= {} if more is None else {"max_error": more}
-    less = at_errors(may, errors, n=options.n, level=options.level, seed=work.params.seed)
-    beside = {"better_than_constant": better} | ({"answering": less} if less else {}) | nothing
+    beside = {"better_than_constant": better, **_less_autonomy(work, may)}
     write_json(project / "metrics" / "evaluation.json", {**found, **beside})
     write_text(project / "plots" / "risk_coverage.csv", risk_coverage(may).to_csv(index=False, float_format="%.8g"))
     _plot(work, scorers["valid"])
+
+
+def _less_autonomy(work: Context, may: Scorer) -> dict[str, Any]:
+    """Return what would be answered at the errors that are allowed, and why nothing is where that is so."""
+    errors, found, options = _errors(work), dict[str, Any](), work.params.training.bootstrap
+    if work.max_error is not None and work.confidence >= NOBODY:
+        found["nothing_answered"] = nobody_says(len(may.target), work.max_error, work.failing.level)
+        more = reachable(may, work.max_error)
+        errors |= {} if more is None else {"max_error": more}
+    less = at_errors(may, errors, n=options.n, level=options.level, seed=work.params.seed)
+    return found | ({"answering": less} if less else {})
 
 
 def _errors(work: Context) -> dict[str, float]:

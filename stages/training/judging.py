@@ -73,29 +73,37 @@ class Judge:
         threshold has a confidence of its own, from which on rows are answered.
         """
         scorer = self.scorer(made, "valid")
-        scores: dict[str, float | None] = {**scorer.score(self.names), "size_mb": size_mb}
-        asked = self.work.charter.get("decision", {}).get("threshold", "auto")
-        options: dict[float, Scores] = {0.5: scores}
-        if decides([*self.names], self.work.n_classes):
-            options = {**sweep(scorer, scores)}
-            if asked != "auto":
-                fixed = self.scorer(made, "valid", float(asked)).score(self.names)
-                options = {float(asked): {**scores, **fixed}}
-        values, least = self._values(scorer), dict.fromkeys(options, 0.0)
-        for threshold in options if self._which_matters else ():
-            least[threshold], kept = abstaining(self._at(scorer, "valid", threshold), self.work.max_error)
-            options[threshold] = {**options[threshold], **kept.score([n for n in self.names if n in OF_ANSWERS])}
-            if values is not None:
-                brought = float(with_review(values, kept.answers, self.work.charter).mean())
-                options[threshold] = {**options[threshold], "outcome": brought}
-        if values is not None and not self._which_matters:
-            options = {threshold: {**found, "outcome": float(values.mean())} for threshold, found in options.items()}
+        options, least = self._answering(scorer, self._thresholds(made, scorer, size_mb))
         threshold = best_threshold(options, self.bounds, self.aim, self.wishes)
         train = self.scorer(made, "train", threshold, least[threshold]).score(self.names)
-        names = [*self.names, *([] if values is None else ["outcome"])]
-        valid = {name: options[threshold].get(name) for name in names}
+        valid = {name: options[threshold].get(name) for name in options[threshold] if name != "size_mb"}
         chosen = {"threshold": threshold, "confidence": least[threshold]}
         return {"train": train, "valid": valid, "size_mb": size_mb, **chosen, "options": options}
+
+    def _thresholds(self, made: Predictions, scorer: Scorer, size_mb: float) -> dict[float, Scores]:
+        """Return the scores at each threshold that may be decided from, every row being answered."""
+        scores: dict[str, float | None] = {**scorer.score(self.names), "size_mb": size_mb}
+        asked = self.work.charter.get("decision", {}).get("threshold", "auto")
+        if not decides([*self.names], self.work.n_classes):
+            return {0.5: scores}
+        if asked == "auto":
+            return {**sweep(scorer, scores)}
+        return {float(asked): {**scores, **self.scorer(made, "valid", float(asked)).score(self.names)}}
+
+    def _answering(
+        self, scorer: Scorer, options: dict[float, Scores]
+    ) -> tuple[dict[float, Scores], dict[float, float]]:
+        """Return the scores at each threshold with what is answered then, and the confidence that is answered from."""
+        values, least, found = self._values(scorer), dict.fromkeys(options, 0.0), dict[float, Scores]()
+        of_answers = [name for name in self.names if name in OF_ANSWERS]
+        for threshold, scores in options.items():
+            kept = scorer
+            if self._which_matters:
+                least[threshold], kept = abstaining(self._at(scorer, "valid", threshold), self.work.max_error)
+            brings = None if values is None else with_review(values, kept.answers, self.work.charter)
+            brought = {} if brings is None else {"outcome": float(brings.mean())}
+            found[threshold] = {**scores, **(kept.score(of_answers) if self._which_matters else {}), **brought}
+        return found, least
 
     def scorer(self, made: Predictions, split: str, threshold: float = 0.5, least: float = 0.0) -> Scorer:
         """Return a candidate's scorer on a split, with the rows that it answers."""
