@@ -57,6 +57,7 @@ def run(project: Path) -> None:
             "requirements": entries,
             "wishes": wishes,
             "features": work.schema["features"],
+            "scope": work.schema.get("scope"),
             "classes": work.schema["classes"],
             "threshold": work.threshold,
             "tests": {"run": len(tests), "failed": sum(not test["passed"] for test in tests)},
@@ -209,7 +210,9 @@ def _ways(work: Context, chosen: str) -> dict[str, Any]:
     """Return what the loop may change."""
     ways = {key: work.schema.get(key) for key in ("more", "more_rows", "include_pilot", "unused_groups")}
     rows = {"rows": work.schema["window"]["rows"], "pilot_rows": work.schema["pilot"]["rows"]}
-    return {"chosen": chosen, **rows, **ways}
+    narrowing = work.project / "release" / "narrowing.json"
+    parts = read_json(narrowing)["parts"] if narrowing.exists() else []
+    return {"chosen": chosen, **rows, **ways, "narrow": [{**part, "judged_by": "the pilot"} for part in parts]}
 
 
 def _number(value: float | None) -> str:

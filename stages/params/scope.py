@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from stages.params.base import Section
 
@@ -12,7 +12,9 @@ from stages.params.base import Section
 class Within(Section):
     """One condition on a column; a row without a value does not meet it."""
 
-    column: str
+    column: Annotated[str, StringConstraints(min_length=1)] = Field(
+        description="Any column that is known when a prediction is made, a feature or not."
+    )
     values: list[Any] | None = Field(None, description="The column has one of these.")
     at_least: float | None = Field(None, description="The column is this or more.")
     at_most: float | None = Field(None, description="The column is this or less.")

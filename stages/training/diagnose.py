@@ -65,6 +65,8 @@ def _ways(work: Context, chosen: str) -> dict[str, Any]:
     baselines = read_json(work.project / "metrics" / "baselines.json")
     optimise = str(work.charter["optimise"])
     ways = {key: work.schema.get(key) for key in ("more", "more_rows", "unused_groups")}
+    narrowing = work.project / "models" / "narrowing.json"
+    ways["narrow"] = read_json(narrowing)["parts"] if narrowing.exists() else []
     ways |= {"rows": work.schema["window"]["rows"], "pilot_rows": work.schema["pilot"]["rows"], "chosen": chosen}
     return ways | {"baselines": {name: item.get(optimise, {}).get("value") for name, item in baselines.items()}}
 
