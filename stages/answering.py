@@ -15,7 +15,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from stages.params import Within
-from stages.scope import within as within
+from stages.scope import within
+
+__all__ = ["Policy", "confidence", "limits", "reasons", "within"]
 
 Texts = NDArray[np.str_]
 ANSWERED, OUT_OF_SCOPE, UNSEEN, OUT_OF_RANGE, UNSURE = "", "out_of_scope", "unseen_value", "out_of_range", "unsure"

@@ -122,7 +122,9 @@ def _numeric(column: pd.Series[Any]) -> bool:
 def _check_values(at: int, column: pd.Series[Any], condition: Within) -> None:
     for value in condition.values or []:
         if not meets(column, Within(column=condition.column, values=[value])).any():
-            known = sorted({f"{cell:g}" if _numeric(column) else str(cell) for cell in _cells(column.dropna()).unique()})
+            known = sorted(
+                {f"{cell:g}" if _numeric(column) else str(cell) for cell in _cells(column.dropna()).unique()}
+            )
             close = difflib.get_close_matches(str(value), known, n=3)
             listed = ", ".join((close or known)[:MAX_LISTED]) + (", ..." if len(close or known) > MAX_LISTED else "")
             raise wrong(at, f"no row has {condition.column} = {value!r}", f"values that are there, as {listed}")

@@ -49,7 +49,7 @@ def run(project: Path) -> None:
         measured["outcome"] = outcome.measure(
             {name: brings(rows, target, found) for name, found in predictions.items()},
             scorers,
-            str(work.charter["optimise"]),
+            work.row_metric,
             n=options.n,
             level=options.level,
             seed=work.params.seed,

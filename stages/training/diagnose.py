@@ -14,8 +14,14 @@ from stages.step import main
 from stages.training.ceiling import ceiling
 from stages.training.error_signals import curve_falling, overfitting, too_flexible, underfitting
 from stages.training.label_signal import label_noise
-from stages.training.requirement_signals import requirements_missed, requirements_trade_off, too_large
+from stages.training.requirement_signals import (
+    metric_reached,
+    requirements_missed,
+    requirements_trade_off,
+    too_large,
+)
 from stages.training.suspicion import bug_suspected, leakage
+from stages.training.swapping import swaps_of
 
 
 def run(project: Path) -> None:
@@ -29,7 +35,11 @@ def run(project: Path) -> None:
     checks = read_json(project / "models" / "checks.json")
     leaks = leakage(checks, work.params.training.checks)
     limits = work.params.training.diagnosis
+    size = dict.fromkeys(("value", "low", "high"), chosen["size_mb"])
+    optimise, asked = str(work.charter["optimise"]), {**work.requirements, **work.wishes}
+    reached = {**evaluation["valid"], "size_mb": size}
     bounds = {name: bound for name, bound in work.requirements.items() if name in OFFLINE[work.task]}
+    missed = [name for name, bound in bounds.items() if not bound.met_by(reached[name]["value"])]
     write_signals(
         project / "signals" / "training.json",
         [
@@ -43,12 +53,13 @@ def run(project: Path) -> None:
             ),
             underfitting(parts, evaluation["train"], bounds, limits.max_bias),
             requirements_missed(
-                evaluation["valid"],
+                reached,
                 bounds,
                 chosen=chosen["name"],
-                optimise=str(work.charter["optimise"]),
-                evidence=_ways(work, chosen["name"]),
+                optimise=optimise,
+                evidence=_ways(work, chosen["name"]) | {"swap": swaps_of(work, missed)},
             ),
+            metric_reached(optimise, reached[optimise], asked.get(optimise), work.params.planning.optimise_next),
             too_large(chosen["size_mb"], work.requirements.get("size_mb"), chosen["name"]),
             _ceiling(work, bounds, parts, curve),
             requirements_trade_off(
@@ -63,12 +74,12 @@ def run(project: Path) -> None:
 def _ways(work: Context, chosen: str) -> dict[str, Any]:
     """Return what the loop may change, and what the figures stand beside."""
     baselines = read_json(work.project / "metrics" / "baselines.json")
-    optimise = str(work.charter["optimise"])
+    beside = work.row_metric
     ways = {key: work.schema.get(key) for key in ("more", "more_rows", "unused_groups")}
     narrowing = work.project / "models" / "narrowing.json"
     ways["narrow"] = read_json(narrowing)["parts"] if narrowing.exists() else []
     ways |= {"rows": work.schema["window"]["rows"], "pilot_rows": work.schema["pilot"]["rows"], "chosen": chosen}
-    return ways | {"baselines": {name: item.get(optimise, {}).get("value") for name, item in baselines.items()}}
+    return ways | {"baselines": {name: item.get(beside, {}).get("value") for name, item in baselines.items()}}
 
 
 def _ceiling(work: Context, bounds: dict[str, Requirement], parts: dict[str, Any], curve: dict[str, Any]) -> Signal:

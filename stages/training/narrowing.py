@@ -7,7 +7,7 @@ looking part is always better than it is (the winner's curse). Only the conditio
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -65,8 +65,8 @@ class Asked:
     bounds: Bounds
     threshold: float = 0.5
     min_rows: int = MIN_ROWS
-    minimum: Minimum = Minimum()
-    sampling: Sampling = Sampling()
+    minimum: Minimum = field(default_factory=Minimum)
+    sampling: Sampling = field(default_factory=Sampling)
 
 
 @dataclass(frozen=True)
@@ -78,9 +78,7 @@ class Left:
     judging: pd.DataFrame
 
 
-def narrowed(
-    columns: Sequence[str], choose: Side, estimate: Side, left: Left, asked: Asked
-) -> list[dict[str, Any]]:
+def narrowed(columns: Sequence[str], choose: Side, estimate: Side, left: Left, asked: Asked) -> list[dict[str, Any]]:
     """Return for each column the largest part that meets every requirement, if one does; the largest parts first.
 
     Parameters
@@ -104,7 +102,7 @@ def narrowed(
     """
     before = _figures(estimate, np.ones(len(estimate.rows), dtype=bool), choose, asked, draws=0)
     level = 1 - (1 - asked.sampling.level) / max(1, len(columns))
-    found = []
+    found: list[dict[str, Any]] = []
     for column in columns:
         condition = _chosen(column, choose, asked)
         if condition is None or not _enough(condition, left, asked):

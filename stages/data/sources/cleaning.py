@@ -62,7 +62,7 @@ class Cleaner:
         frame, place = raw.frame, raw.place
         target, classes = self._read_target(frame[self.target], place)
         empty = [name for name in frame if scope.conditions and frame[name].isna().all()]
-        unusable = {**raw.unusable, **dict.fromkeys(empty, "has no value within data.collect.scope")}
+        unusable = raw.unusable | dict.fromkeys(map(str, empty), "has no value within data.collect.scope")
         found, kinds, dropped = self._read_features(frame, unusable, place)
         features = _choose(kinds, wanted, columns)
         data = {name: found[name] for name in features}

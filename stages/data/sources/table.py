@@ -99,9 +99,7 @@ class Table:
         schema["look"] = {"rows": len(window), "pilot": len(pilot), "more": more}
         return _choice(window, FIRST_LOOK_ROWS, seed), schema
 
-    def load(
-        self, wanted: list[str], asked: Asked | None = None, scope: Scope = EVERY
-    ) -> tuple[pd.DataFrame, Schema]:
+    def load(self, wanted: list[str], asked: Asked | None = None, scope: Scope = EVERY) -> tuple[pd.DataFrame, Schema]:
         """Return every row of a scope, with the features named (all, if none is), and what the schema holds by then.
 
         Raises
