@@ -1,32 +1,32 @@
 """To which part of the rows the project could be narrowed so that the requirements hold there.
 
 Which values to keep is chosen on some rows and what is reached there is estimated on others: on the same rows the best
-looking part is always better than it is (the winner's curse). Only the condition is carried over, never a figure.
+looking part is always better than it is (the winner's curse). From the choosing rows only the gain over all rows is
+taken, as models that were fitted on fewer rows, or without whole days, are worse everywhere.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from stages.data.blocks import Blocks
 from stages.params import Minimum, Requirement, Within
-from stages.requirements import shortfall
 from stages.scope import Members, meets
-from stages.training.metrics import Array, Scorer, constant_prediction, figure, resampled
-from stages.training.sampling import Sampling, renumbered
+from stages.training.metrics import Array, Figure, Scorer, constant_prediction, figure, resampled
+from stages.training.sampling import Sampling
 
 Bounds = Mapping[str, Requirement]
-Figures = dict[str, dict[str, float | None]]
+Statistic = Callable[[Array], list[float]]
 OUTCOME = "outcome"
 MANY_VALUES, QUANTILES = 24, 5
 MIN_ROWS = 100  # of fewer to judge by, an interval says next to nothing
-LEAST, DRAWS, OFFERED = 50, 50, 3
+LEAST, DRAWS, TRIES, OFFERED = 50, 50, 4, 3
+ONE_ERROR = 0.6827  # the coverage of a normal's mean and a standard error on either side
 
 
 @dataclass(frozen=True)
@@ -49,15 +49,28 @@ class Side:
     blocks: Blocks | None = None
     outcome: Array | None = None
 
+    @property
+    def every(self) -> Members:
+        """All rows."""
+        return np.ones(len(self.rows), dtype=bool)
+
+    def part(self, condition: Within) -> Members:
+        """Return which rows meet a condition."""
+        return meets(self.rows[condition.column], condition)
+
 
 @dataclass(frozen=True)
 class Asked:
-    """What is required of the part, and how much of the rows must be left.
+    """What is required of the part, and how many rows must be left in it.
 
     Attributes
     ----------
     bounds : mapping of str to Requirement
-        By metric; ``outcome`` is the mean of the sides' outcome.
+        By metric; ``outcome`` is the mean of a side's outcome.
+    min_rows : int
+        Rows to judge by.
+    minimum : Minimum
+        Rows to learn from.
     """
 
     task: str
@@ -71,7 +84,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Left:
-    """What must be left in a part: rows to learn from, with their target, and rows that judge what was learned."""
+    """What must have enough rows in a part: those to learn from, with their target, and those that judge next."""
 
     learned: pd.DataFrame
     target: Array
@@ -87,8 +100,8 @@ def narrowed(columns: Sequence[str], choose: Side, estimate: Side, left: Left, a
         Columns that the rows may be narrowed by.
     choose, estimate : Side
         The rows on which values are chosen, and those, none of the same, on which is estimated what is reached there.
-        A part is chosen with a standard error to spare (Breiman et al. 1984), and offered when the estimate meets every
-        requirement; its interval holds for all columns together (Dunn 1961).
+        A part is chosen when it gains what all rows lack, with a standard error to spare (Breiman et al. 1984), and
+        offered when the estimate then meets every requirement; its interval holds for all columns together (Dunn 1961).
     left : Left
         What must have enough rows in the part.
     asked : Asked
@@ -100,127 +113,125 @@ def narrowed(columns: Sequence[str], choose: Side, estimate: Side, left: Left, a
         ``condition``, as in ``data.collect.scope``; ``rows`` and ``share``, those of ``estimate``; ``figures``, each
         required metric with its interval, its bound and what it ``was`` on all rows.
     """
-    before = _figures(estimate, np.ones(len(estimate.rows), dtype=bool), choose, asked, draws=0)
+    names = list(asked.bounds)
+    before = dict(zip(names, _at_once(estimate, estimate.every, choose.target, asked), strict=True))
+    if not all(map(np.isfinite, before.values())):
+        return []
+    lacking = {name: Requirement(**{b.side: b.bound - before[name]}) for name, b in asked.bounds.items()}
     level = 1 - (1 - asked.sampling.level) / max(1, len(columns))
     found: list[dict[str, Any]] = []
     for column in columns:
-        condition = _chosen(column, choose, asked)
+        condition = _chosen(column, choose, lacking, asked)
         if condition is None or not _enough(condition, left, asked):
             continue
-        part = meets(estimate.rows[column], condition)
-        if part.sum() < asked.min_rows:
+        part, learned = estimate.part(condition), choose.target[choose.part(condition)]
+        if part.sum() < asked.min_rows or part.all():
             continue
-        reached = _figures(estimate, part, choose, asked, draws=asked.sampling.n, level=level, condition=condition)
-        if _missed(reached, asked.bounds):
-            continue
-        told = [
-            {"metric": name, **reached[name], "bound": bound.bound, "side": bound.side, "was": before[name]["value"]}
-            for name, bound in asked.bounds.items()
-        ]
-        plain = condition.model_dump(mode="json", exclude_none=True)
-        item = {"condition": plain, "rows": int(part.sum()), "share": float(part.mean()), "figures": told}
-        found.append(item)
+        reached = _figures(_statistic(estimate, part, learned, asked), estimate, names, asked.sampling, level)
+        if all(bound.met_by(reached[name]["value"]) for name, bound in asked.bounds.items()):
+            told = [
+                {"metric": name, **reached[name], "bound": bound.bound, "side": bound.side, "was": before[name]}
+                for name, bound in asked.bounds.items()
+            ]
+            plain = condition.model_dump(mode="json", exclude_none=True)
+            found.append({"condition": plain, "rows": int(part.sum()), "share": float(part.mean()), "figures": told})
     return sorted(found, key=lambda item: (-item["share"], item["condition"]["column"]))[:OFFERED]
 
 
-def _chosen(column: str, side: Side, asked: Asked) -> Within | None:
-    """Return the largest part by a column that meets every requirement with a standard error to spare."""
-    for condition in _parts(column, side, asked):
-        part = meets(side.rows[column], condition)
-        if part.all() or part.sum() < LEAST or _missed(_figures(side, part, side, asked, draws=0), asked.bounds):
+def _chosen(column: str, side: Side, lacking: Bounds, asked: Asked) -> Within | None:
+    """Return the largest part by a column that gains what is lacking, with a standard error to spare."""
+    ones, tried = np.ones(len(side.rows)), 0
+    whole = _statistic(side, side.every, side.target, asked)
+    before = whole(ones)
+    for condition in _parts(column, side, lacking, asked):
+        part = side.part(condition)
+        if part.all() or part.sum() < LEAST or tried == TRIES:
             continue
-        if _missed(_figures(side, part, side, asked, draws=DRAWS), asked.bounds, spare=True):
+        here = _statistic(side, part, side.target[part], asked)
+        gained = np.subtract(here(ones), before)
+        if not all(b.met_by(gain) for b, gain in zip(lacking.values(), gained, strict=True)):
             continue
-        return condition
+        tried += 1
+
+        def gain(weight: Array, here: Statistic = here) -> list[float]:
+            return [one - other for one, other in zip(here(weight), whole(weight), strict=True)]
+
+        drawn = _figures(gain, side, list(lacking), replace(asked.sampling, n=DRAWS), ONE_ERROR)
+        if all(b.met_by(drawn[name]["low" if b.side == "at_least" else "high"]) for name, b in lacking.items()):
+            return condition
     return None
 
 
-def _parts(column: str, side: Side, asked: Asked) -> Iterator[Within]:
+def _parts(column: str, side: Side, lacking: Bounds, asked: Asked) -> Iterator[Within]:
     """Yield parts, the largest first: values without the worst of them, or runs of the quintiles of many numbers."""
     cells = side.rows[column]
     if pd.api.types.is_numeric_dtype(cells.dtype) and cells.nunique() > MANY_VALUES:
         yield from _runs(column, cells)
         return
     counts = cells.value_counts()
-    values = sorted(counts.index.tolist(), key=str)
-    judged = [value for value in values if counts[value] >= LEAST]
-    if len(judged) > MANY_VALUES:
-        judged = sorted(judged, key=lambda value: (-counts[value], str(value)))[:MANY_VALUES]
-    worth = {value: _short(side, (cells != value).to_numpy() & cells.notna().to_numpy(), asked) for value in judged}
-    kept = list(values)
-    for worst in sorted(judged, key=lambda value: (worth[value], str(value))):
+    kept = sorted(counts.index.tolist(), key=str)
+    judged = sorted((value for value in kept if counts[value] >= LEAST), key=lambda value: (-counts[value], str(value)))
+    without = {value: (cells != value).to_numpy() & cells.notna().to_numpy() for value in judged[:MANY_VALUES]}
+    worth = {value: _worth(side, part, lacking, asked) for value, part in without.items()}
+    for worst in sorted(worth, key=lambda value: (-worth[value], str(value)))[: len(kept) - 1]:
         kept.remove(worst)
-        if not kept:
-            return
         yield Within(column=column, values=[_plain(value) for value in kept])
 
 
 def _runs(column: str, cells: pd.Series[Any]) -> Iterator[Within]:
     """Yield the runs of quintiles, the longest first; ends that lie at the end of all rows stay open."""
     edges = np.unique(np.nanquantile(cells.to_numpy(dtype="float64"), np.linspace(0, 1, QUANTILES + 1)))
-    last = len(edges) - 1
-    inner = [float(f"{edge:.4g}") for edge in edges]
+    ends, last = [float(f"{edge:.4g}") for edge in edges], len(edges) - 1
     for length in range(last - 1, 0, -1):
         for first in range(last - length + 1):
-            low = inner[first] if first else None
-            high = inner[first + length] if first + length < last else None
-            if low is None or high is None or low <= high:
-                yield Within(column=column, at_least=low, at_most=high)
+            low = ends[first] if first else None
+            high = ends[first + length] if first + length < last else None
+            yield Within(column=column, at_least=low, at_most=high)
 
 
-def _figures(
-    side: Side,
-    part: Members,
-    learned: Side,
-    asked: Asked,
-    *,
-    draws: int,
-    level: float = 0.68,
-    condition: Within | None = None,
-) -> Figures:
-    """Return each required metric on a part, beside the constant that the part itself would have learned."""
-    same = part if condition is None and side is learned else None
-    inside = meets(learned.rows[condition.column], condition) if condition is not None else same
-    known = learned.target if inside is None else learned.target[inside]
-    constant = constant_prediction(asked.task, known, asked.n_classes)
+def _worth(side: Side, part: Members, lacking: Bounds, asked: Asked) -> float:
+    """Return how much a part gains of what is missed, in shares of the bounds."""
+    if not part.any():
+        return -np.inf
+    whole, here = (
+        _at_once(side, rows, known, asked) for rows, known in ((side.every, side.target), (part, side.target[part]))
+    )
+    gained = 0.0
+    for name, one, other in zip(lacking, whole, here, strict=True):
+        if not lacking[name].met_by(0.0):
+            sign = 1 if lacking[name].side == "at_least" else -1
+            gained += sign * (other - one) / (abs(asked.bounds[name].bound) or 1.0)
+    return gained if np.isfinite(gained) else -np.inf
+
+
+def _statistic(side: Side, part: Members, learned: Array, asked: Asked) -> Statistic:
+    """Return what is required, of a part, for weights of all rows; beside the constant of the rows it would learn."""
     rows = np.flatnonzero(part)
-    blocks = renumbered(side.blocks, rows)
-    scorer = Scorer(asked.task, side.target[rows], side.prediction[rows], constant, blocks, asked.threshold)
+    constant = constant_prediction(asked.task, learned, asked.n_classes)
+    scorer = Scorer(asked.task, side.target[rows], side.prediction[rows], constant, threshold=asked.threshold)
     names = [name for name in asked.bounds if name != OUTCOME]
     brings = None if side.outcome is None else side.outcome[rows]
 
     def statistic(weight: Array) -> list[float]:
-        scores = scorer.score(names, weight)
+        scores = scorer.score(names, weight[rows])
         if brings is not None:
-            scores[OUTCOME] = float(np.average(brings, weights=weight))
-        return [scores.get(name, float("nan")) for name in asked.bounds]
+            with np.errstate(invalid="ignore"):
+                scores[OUTCOME] = float(np.dot(brings, weight[rows]) / weight[rows].sum())
+        return [scores[name] for name in asked.bounds]
 
-    values = statistic(np.ones(len(rows)))
-    drawn: NDArray[np.float64] = np.empty((0, len(values)))
-    if draws:
-        drawn = resampled(statistic, *scorer.rows, n=draws, seed=asked.sampling.seed)
-    return {name: figure(values[at], drawn[:, at], level) for at, name in enumerate(asked.bounds)}
+    return statistic
 
 
-def _short(side: Side, part: Members, asked: Asked) -> float:
-    """Return how far a part is from meeting every requirement: the sum of what is missing of each, and the rest less.
-
-    What is met counts too, a little: among values that leave nothing missing the better is still told.
-    """
-    if not part.any():
-        return float("inf")
-    reached = _figures(side, part, side, asked, draws=0)
-    short = [shortfall(bound, reached[name])[0] for name, bound in asked.bounds.items()]
-    return sum(item if item > 0 else item / 100 for item in short)
+def _at_once(side: Side, part: Members, learned: Array, asked: Asked) -> list[float]:
+    return _statistic(side, part, learned, asked)(np.ones(len(part)))
 
 
-def _missed(reached: Figures, bounds: Bounds, *, spare: bool = False) -> list[str]:
-    """Return the requirements that a part misses; with spare, of the end of the interval that is harder to meet."""
-    return [
-        name
-        for name, bound in bounds.items()
-        if not bound.met_by(reached[name][("low" if bound.side == "at_least" else "high") if spare else "value"])
-    ]
+def _figures(
+    statistic: Statistic, side: Side, names: Sequence[str], sampling: Sampling, level: float
+) -> dict[str, Figure]:
+    rows = len(side.rows)
+    values, drawn = statistic(np.ones(rows)), resampled(statistic, rows, side.blocks, n=sampling.n, seed=sampling.seed)
+    return {name: figure(values[at], drawn[:, at], level) for at, name in enumerate(names)}
 
 
 def _enough(condition: Within, left: Left, asked: Asked) -> bool:

@@ -61,7 +61,7 @@ class Cleaner:
         time = time if time is None else time[inside].reset_index(drop=True)
         frame, place = raw.frame, raw.place
         target, classes = self._read_target(frame[self.target], place)
-        empty = [name for name in frame if scope.conditions and frame[name].isna().all()]
+        empty = [name for name in frame if scope.conditions and as_text(frame[name]).isna().all()]
         unusable = raw.unusable | dict.fromkeys(map(str, empty), "has no value within data.collect.scope")
         found, kinds, dropped = self._read_features(frame, unusable, place)
         features = _choose(kinds, wanted, columns)
