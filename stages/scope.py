@@ -85,21 +85,12 @@ def words(scope: Sequence[Within]) -> str:
     >>> words([Within(column="origin", values=["EWR", "LGA"]), Within(column="hour", at_least=6)])
     'origin in (EWR, LGA) and hour at least 6'
     """
-    return " and ".join(map(_said, scope))
+    return " and ".join(condition.words for condition in scope)
 
 
 def wrong(at: int, what: str, expected: str) -> ParamsError:
     """Build the error about the condition at an index."""
     return ParamsError(what, where=f"{PARAMS_FILE}: {KEY}[{at}]", expected=expected, todo=f"edit {KEY}")
-
-
-def _said(condition: Within) -> str:
-    if condition.values is not None:
-        listed = ", ".join(map(str, condition.values))
-        return f"{condition.column} in ({listed})" if len(condition.values) > 1 else f"{condition.column} = {listed}"
-    low, high = condition.at_least, condition.at_most
-    ends = [f"at {side} {bound:g}" for side, bound in (("least", low), ("most", high)) if bound is not None]
-    return f"{condition.column} {' and '.join(ends)}"
 
 
 def _cells(column: pd.Series[Any]) -> pd.Series[Any]:

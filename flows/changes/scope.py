@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from flows.situation import Patch, Situation
+from stages.params import Within
 from stages.requirements import number
 
 SCOPE = "data.collect.scope"
@@ -16,7 +17,7 @@ def narrowed(situation: Situation) -> Iterator[tuple[Patch, str]]:
     for part in situation.evidence("narrow") or []:
         patch = {SCOPE: scope_with(situation, part["condition"])}
         reached = ", ".join(_reached(item) for item in part["figures"])
-        says = f"only {in_words(part['condition'])}: {part['share']:.0%} of the rows; by this model there {reached}"
+        says = f"{_kept(part)}: {part['share']:.0%} of the rows; by this model there {reached}"
         if "judged_by" in part:
             says += f", by the rows of {part['judged_by']}, which are then no longer unseen"
         yield patch, says
@@ -30,21 +31,12 @@ def scope_with(situation: Situation, condition: dict[str, Any]) -> list[dict[str
     return [*before, dict(condition)]
 
 
-def in_words(condition: dict[str, Any]) -> str:
-    """Return a condition as people read it.
-
-    Examples
-    --------
-    >>> in_words({"column": "origin", "values": ["EWR", "LGA"]})
-    'origin in (EWR, LGA)'
-    >>> in_words({"column": "distance", "at_least": 500, "at_most": 1000})
-    'distance at least 500 and at most 1000'
-    """
-    if "values" in condition:
-        listed = ", ".join(map(str, condition["values"]))
-        return f"{condition['column']} in ({listed})"
-    ends = [f"{key.replace('_', ' ')} {condition[key]:g}" for key in ("at_least", "at_most") if key in condition]
-    return f"{condition['column']} {' and '.join(ends)}"
+def _kept(part: dict[str, Any]) -> str:
+    """Return what is kept, or what is left out where that is less to say."""
+    condition, without = part["condition"], part.get("without", [])
+    if without and len(without) < len(condition["values"]):
+        return f"without {Within(column=condition['column'], values=without).words}"
+    return f"only {Within(**condition).words}"
 
 
 def _reached(item: dict[str, Any]) -> str:

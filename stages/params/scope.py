@@ -28,3 +28,22 @@ class Within(Section):
         if self.at_least is not None and self.at_most is not None and self.at_least > self.at_most:
             raise ValueError(f"at_least {self.at_least} is above at_most {self.at_most}")
         return self
+
+    @property
+    def words(self) -> str:
+        """The condition as people read it.
+
+        Examples
+        --------
+        >>> Within(column="origin", values=["EWR", "LGA"]).words
+        'origin in (EWR, LGA)'
+        >>> Within(column="distance", at_least=500, at_most=1000).words
+        'distance at least 500 and at most 1000'
+        """
+        if self.values is not None:
+            listed = ", ".join(map(str, self.values))
+            return f"{self.column} in ({listed})" if len(self.values) > 1 else f"{self.column} = {listed}"
+        ends = [
+            f"at {side} {end:g}" for side, end in (("least", self.at_least), ("most", self.at_most)) if end is not None
+        ]
+        return f"{self.column} {' and '.join(ends)}"

@@ -18,7 +18,7 @@ from stages.training.narrowing import Asked, Left, Side, narrowed
 from stages.training.sampling import Sampling, folds, part_of, random_order, renumbered
 from stages.training.store import load_model
 
-MAX_ROWS = 8_000
+MAX_ROWS = 12_000
 
 
 def run(project: Path) -> None:
@@ -63,7 +63,7 @@ def asked_of(work: Context, bounds: dict[str, Any]) -> Asked:
 
 
 def unseen(work: Context) -> Side | None:
-    """Return training rows, 8,000 at most, each with the prediction of the candidate fitted on the other folds.
+    """Return training rows, 12,000 at most, each with the prediction of the candidate fitted on the other folds.
 
     None where they have too few blocks for folds.
     """

@@ -110,11 +110,12 @@ def narrowed(columns: Sequence[str], choose: Side, estimate: Side, left: Left, a
     Returns
     -------
     list of dict
-        ``condition``, as in ``data.collect.scope``; ``rows`` and ``share``, those of ``estimate``; ``figures``, each
-        required metric with its interval, its bound and what it ``was`` on all rows.
+        ``condition``, as in ``data.collect.scope``; ``without``, the values that it leaves out; ``rows`` and ``share``,
+        those of ``estimate``; ``figures``, each required metric with its interval, its bound and what it ``was`` on all
+        rows.
     """
     names = list(asked.bounds)
-    before = dict(zip(names, _at_once(estimate, estimate.every, choose.target, asked), strict=True))
+    before = dict(zip(names, _at_once(estimate, estimate.every, left.target, asked), strict=True))
     if not all(map(np.isfinite, before.values())):
         return []
     lacking = {name: Requirement(**{b.side: b.bound - before[name]}) for name, b in asked.bounds.items()}
@@ -124,7 +125,7 @@ def narrowed(columns: Sequence[str], choose: Side, estimate: Side, left: Left, a
         condition = _chosen(column, choose, lacking, asked)
         if condition is None or not _enough(condition, left, asked):
             continue
-        part, learned = estimate.part(condition), choose.target[choose.part(condition)]
+        part, learned = estimate.part(condition), left.target[meets(left.learned[column], condition)]
         if part.sum() < asked.min_rows or part.all():
             continue
         reached = _figures(_statistic(estimate, part, learned, asked), estimate, names, asked.sampling, level)
@@ -134,7 +135,8 @@ def narrowed(columns: Sequence[str], choose: Side, estimate: Side, left: Left, a
                 for name, bound in asked.bounds.items()
             ]
             plain = condition.model_dump(mode="json", exclude_none=True)
-            found.append({"condition": plain, "rows": int(part.sum()), "share": float(part.mean()), "figures": told})
+            item = {"condition": plain, "without": _without(choose.rows[column], condition), "figures": told}
+            found.append(item | {"rows": int(part.sum()), "share": float(part.mean())})
     return sorted(found, key=lambda item: (-item["share"], item["condition"]["column"]))[:OFFERED]
 
 
@@ -169,7 +171,7 @@ def _parts(column: str, side: Side, lacking: Bounds, asked: Asked) -> Iterator[W
         yield from _runs(column, cells)
         return
     counts = cells.value_counts()
-    kept = sorted(counts.index.tolist(), key=str)
+    kept = _sorted(counts.index.tolist())
     judged = sorted((value for value in kept if counts[value] >= LEAST), key=lambda value: (-counts[value], str(value)))
     without = {value: (cells != value).to_numpy() & cells.notna().to_numpy() for value in judged[:MANY_VALUES]}
     worth = {value: _worth(side, part, lacking, asked) for value, part in without.items()}
@@ -242,6 +244,17 @@ def _enough(condition: Within, left: Left, asked: Asked) -> bool:
     if len(target) < asked.minimum.rows or asked.task == "regression":
         return len(target) >= asked.minimum.rows
     return bool(np.bincount(target.astype(int), minlength=asked.n_classes).min() >= asked.minimum.per_class)
+
+
+def _without(cells: pd.Series[Any], condition: Within) -> list[Any]:
+    """Return the values that a condition on values leaves out."""
+    if condition.values is None:
+        return []
+    return [_plain(value) for value in _sorted(cells[~meets(cells, condition)].dropna().unique().tolist())]
+
+
+def _sorted(values: list[Any]) -> list[Any]:
+    return sorted(values, key=lambda value: (0, value, "") if isinstance(value, int | float) else (1, 0, str(value)))
 
 
 def _plain(value: Any) -> Any:

@@ -98,7 +98,7 @@ def test_what_is_wrong_outside_of_the_scope_is_not_this_projects(tmp_path: Path)
     assert found.schema["classes"] == [0, 1]
     assert found.schema["features"]["weight"] == "number"
     frame.loc[(frame["site"] == "south").idxmax(), "weight"] = "heavy"
-    row = int((frame["site"] == "south").idxmax()) + 2
+    row = int(np.argmax(frame["site"] == "south")) + 2
     with pytest.raises(LoopwrightError, match=f"row {row} column 'weight': 1 of"):
         collect(tmp_path, frame, collect={"scope": [{"column": "site", "values": ["north", "south"]}]})
 
