@@ -95,6 +95,8 @@ def gate_open(situation: Situation) -> bool:
             return not any(situation.fires(name) for name in closing)
         case "training":
             held = _passes(situation, "requirements_missed") and not situation.fires("serving_missed")
+            if situation.fires("metric_reached") and _may_move_on(situation):
+                return False  # the choice is by the metric that was reached
             # Figures of a model or an evaluation that is broken open no gate.
             return held and not situation.fires("bug_suspected") and not situation.fires("leakage")
         case _:
@@ -105,6 +107,14 @@ def gate_open(situation: Situation) -> bool:
             return held and not any(
                 map(situation.fires, ("serving_missed", "outcome_flat", "outcome_low", "champion_stays"))
             )
+
+
+def _may_move_on(situation: Situation) -> bool:
+    """Tell whether the bounds of the run allow for another choice; else what was chosen may go forward."""
+    row = BY_NAME["metric_reached"]
+    taken = sum(past.row == row.name for past in situation.history)
+    spent = any(signal.fires for signal in bound_signals(situation).values())
+    return bool(row.change(situation)) and taken < situation.params.planning.budgets.per_row and not spent
 
 
 def bound_signals(situation: Situation) -> dict[str, Signal]:
@@ -159,7 +169,7 @@ def _try(row: Transition, situation: Situation, taken: int) -> tuple[Move | None
     reason = f"{row.when}: {_says(row, situation)}"
     if row.to in (STOP, WAITING):
         return Move(to=row.to, row=row.name, reason=reason), ""
-    patch = row.change(situation)
+    patch, cure = row.change(situation), row.cure
     if row.asks and situation.params.planning.unattended == "stop":
         text = _with_missing(reason + "; planning decides, and nobody is there", situation)
         options = revisions(row, situation)
@@ -168,11 +178,23 @@ def _try(row: Transition, situation: Situation, taken: int) -> tuple[Move | None
         text = _with_missing(reason + "; planning decides, and a person is asked", situation)
         asked = {"proposal": patch, "options": revisions(row, situation), "asks": asks(row, situation)}
         return Move(to=WAITING, row=row.name, reason=text, **asked), ""
+    if row.asks and situation.params.planning.unattended == "revise":
+        patch, cure = _revised(row, situation)
     if not patch or not changes_anything(situation.values, patch):
         return None, "nothing left to change"
     if taken >= situation.params.planning.budgets.per_row:
         return None, f"taken {taken} times in this run"
-    return Move(to=row.to, row=row.name, reason=f"{reason} -> {row.cure}", patch=patch), ""
+    return Move(to=row.to, row=row.name, reason=f"{reason} -> {cure}", patch=patch), ""
+
+
+def _revised(row: Transition, situation: Situation) -> tuple[Patch, str]:
+    """Return the first revision of a kind that the charter allows when nobody is there, and its words; else nothing."""
+    offered = revisions(row, situation)
+    for kind in situation.params.planning.revise:
+        for revision in offered:
+            if revision.kind == kind and changes_anything(situation.values, revision.patch):
+                return dict(revision.patch), revision.says
+    return {}, row.cure
 
 
 def _manual(situation: Situation) -> Move:

@@ -12,14 +12,21 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from flows.changes import cost, outcome
 from flows.changes.archetype import less_autonomous
 from flows.changes.charter import bound_key, relaxable, relaxing
+from flows.changes.metric import swapped
 from flows.changes.rows import ROWS, with_spare
+from flows.changes.scope import narrowed
 from flows.situation import Patch, Situation
 from flows.transitions import Transition
 from stages.requirements import bound_words, number
 
-Kind = Literal["cure", "relax", "give_way", "buy_rows", "archetype", "stop"]
+Kind = Literal[
+    "cure", "narrow", "swap", "relax", "give_way", "archetype", "buy_rows", "fewer_rows", "raise_budget", "stop"
+]
+# The rows that a part of the rows, or another metric, may be a way out of.
+BY_QUALITY = frozenset({"requirements_missed", "requirements_trade_off", "pilot_fails", "outcome_low"})
 LABELS, MONEY = "planning.budgets.labels", "planning.budgets.money"
 
 
@@ -30,8 +37,9 @@ class Revision(BaseModel):
     ----------
     kind : str
         cure: what the row itself proposes; relax: one requirement to what was reached; give_way: one requirement as
-        far as the others allow; buy_rows: as many as the learning curve asks for; archetype: less autonomy, a person
-        decides some of the rows; stop: leave it.
+        far as the others allow; narrow: the scope to where the requirements hold; swap: another metric optimised, and
+        the present one a threshold; archetype: less autonomy, a person decides some of the rows; buy_rows: as many as
+        the learning curve asks for; fewer_rows, raise_budget: what rows and labels cost and may cost; stop: leave it.
     patch : dict
         Dotted key of ``params.yaml`` -> new value.
     says : str
@@ -59,9 +67,16 @@ def revisions(row: Transition, situation: Situation) -> list[Revision]:
         What `decide` looks at.
     """
     found: list[Revision] = []
-    shared = (Revision(kind="archetype", patch=p, says=says, money=0.0) for p, says in less_autonomous(situation))
-    others = (*_relaxed(situation), *_giving_way(row, situation), *_bought(situation), *shared)
-    for revision in (*_own(row, situation), *others):
+    offered = (
+        *_own(row, situation),
+        *_relaxed(situation),
+        *_giving_way(row, situation),
+        *_elsewhere(row, situation),
+        *_priced(row, situation),
+        *_bought(situation),
+        *_shared(situation),
+    )
+    for revision in offered:
         if revision.patch and revision.patch not in [other.patch for other in found]:
             found.append(revision)
     return [
@@ -74,6 +89,9 @@ def _own(row: Transition, situation: Situation) -> Iterator[Revision]:
     patch = row.change(situation)
     if patch:
         reached = [_reached(item) for item in situation.missed if bound_key(item) in patch]
+        reached += [outcome.reached_words(situation, "outcome_low")] if "outcome_low" in row.signals else []
+        reached += [outcome.best_words(situation)] if "outcome_flat" in row.signals else []
+        reached = list(filter(None, reached))
         yield Revision(kind="cure", patch=patch, says="; ".join([row.cure, *reached]), money=0.0)
 
 
@@ -96,6 +114,32 @@ def _giving_way(row: Transition, situation: Situation) -> Iterator[Revision]:
         says = f"{_reached(item)}: every other requirement is met by {item['candidate']}{decided}"
         if relaxable(item, situation):
             yield Revision(kind="give_way", patch=relaxing(item), says=says, money=0.0)
+
+
+def _elsewhere(row: Transition, situation: Situation) -> Iterator[Revision]:
+    """Keep the requirements: narrow the scope to where they hold, or optimise the metric that is missed."""
+    if not BY_QUALITY & set(row.signals):
+        return
+    for patch, says in narrowed(situation):
+        yield Revision(kind="narrow", patch=patch, says=says, money=0.0)
+    for patch, says in swapped(situation):
+        yield Revision(kind="swap", patch=patch, says=says, money=0.0)
+
+
+def _priced(row: Transition, situation: Situation) -> Iterator[Revision]:
+    """Fewer rows or more money where they are too dear; less of the outcome, or a choice by it, where it is too low."""
+    if "label_cost" in row.signals:
+        fewer, larger = cost.fewer_rows(situation), cost.larger_budget(situation)
+        if fewer is not None:
+            yield Revision(kind="fewer_rows", patch=fewer[0], says=fewer[1], money=0.0)
+        if larger is not None:
+            yield Revision(kind="raise_budget", patch=larger[0], says=larger[1], money=larger[2])
+    if "outcome_flat" in row.signals and outcome.accept_gain(situation):
+        says = outcome.reached_words(situation, "outcome_flat")
+        yield Revision(kind="relax", patch=outcome.accept_gain(situation), says=says, money=0.0)
+    if "outcome_low" in row.signals and situation.params.planning.combine.by != "outcome":
+        says = "; ".join(filter(None, ("choose by the outcome itself", outcome.best_words(situation))))
+        yield Revision(kind="swap", patch=outcome.choose_by_outcome(situation), says=says, money=0.0)
 
 
 def _bought(situation: Situation) -> Iterator[Revision]:
@@ -128,3 +172,9 @@ def _reached(item: dict[str, Any]) -> str:
     low, high = item.get("low"), item.get("high")
     sure = f" ({low:.4g} … {high:.4g})" if low is not None and high is not None else ""
     return f"{item['metric']} {number(item.get('value'))}{sure} instead of {bound_words(item['side'], item['bound'])}"
+
+
+def _shared(situation: Situation) -> Iterator[Revision]:
+    """Let a person decide the rows that the model would get wrong too often."""
+    for patch, says in less_autonomous(situation):
+        yield Revision(kind="archetype", patch=patch, says=says, money=0.0)

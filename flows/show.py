@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from flows.words import beside_line, figure, interval, metric_line, option_lines, patch_line, verdict_word
+from flows.words import beside_line, figure, interval, metric_line, option_lines, patch_line, scope_line, verdict_word
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,6 +72,8 @@ class Show:
             self._say(" ", escape(metric_line(item)))
         if beside_line(item):
             self._say(" ", f"[dim]{escape(beside_line(item))}[/]")
+        if scope_line(item):
+            self._say(" ", escape(scope_line(item)))
         for signal in item.signals:
             self._say(MARKS[signal["fires"]], f"{escape(signal['name'])}: {escape(signal['says'])}")
         move = item.move

@@ -22,7 +22,7 @@ from flows.running import find
 from flows.show import history_table, print_signals
 from flows.transitions import BY_NAME, STAGES, WAITING
 from flows.up.service import url_of
-from flows.words import beside_line, metric_line, option_lines, patch_line, remarks
+from flows.words import beside_line, metric_line, option_lines, patch_line, remarks, scope_line
 from stages.data.labels.log import read_answers
 from stages.deployment.release import current
 from stages.errors import ProjectError
@@ -114,8 +114,8 @@ def tell_why(project: Path, number: int) -> None:
     console.print(f"data {(item.data_version or 'none')[:8]}, code {item.code[:12]}, experiment {item.experiment}")
     if metric_line(item):
         console.print(f"metrics on {escape(metric_line(item))}")
-    if beside_line(item):
-        console.print(escape(beside_line(item)))
+    for line in filter(None, (beside_line(item), scope_line(item))):
+        console.print(escape(line))
     print_signals(console, item)
     console.print(
         f"[bold]→ {item.move['to']}[/] by row [bold]{item.move['row']}[/]: {escape(str(item.move['reason']))}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from flows.changes import charter, ladder, rows, table
+from flows.changes import charter, cost, ladder, metric, outcome, rows, table
 from flows.situation import Patch, Situation
 
 ANY = "any"
@@ -124,7 +124,7 @@ TABLE: tuple[Transition, ...] = (
         ("label_cost",),
         "the plan's rows and labels cost more than its budget of money",
         "fewer rows where they still suffice, else a larger budget",
-        charter.afford,
+        cost.afford,
         asks=True,
     ),
     Transition(
@@ -173,6 +173,15 @@ TABLE: tuple[Transition, ...] = (
         "say which of them are known when a prediction is made (`training.checks.trusted`), or bring others",
         table.trust_features,
         asks=True,
+    ),
+    Transition(
+        "metric_reached",
+        "training",
+        "planning",
+        ("metric_reached",),
+        "the optimised metric surely meets its own requirement, and the charter names what to optimise next",
+        "optimise the next of `planning.optimise_next`: this metric is a threshold now, and the choice is made anew",
+        metric.next_metric,
     ),
     Transition(
         "labels_inconsistent",
@@ -376,7 +385,7 @@ TABLE: tuple[Transition, ...] = (
         ("outcome_flat",),
         "the metric improves and the downstream outcome does not",
         "choose another metric: the outcome itself, on the validation rows",
-        charter.choose_by_outcome,
+        outcome.choose_by_outcome,
         asks=True,
     ),
     Transition(
@@ -386,7 +395,7 @@ TABLE: tuple[Transition, ...] = (
         ("outcome_low",),
         "requirements are met offline, the outcome in the real world is not good enough",
         "revise the requirements, or what is wanted of the outcome",
-        charter.accept_outcome,
+        outcome.accept_outcome,
         asks=True,
     ),
     Transition(
@@ -414,7 +423,7 @@ TABLE: tuple[Transition, ...] = (
         ("no_better_than_rule",),
         "nothing that was tried is surely better than the rule it takes the place of",
         "keep the rule (stop), choose by the outcome where there is one, or help a person instead of replacing it",
-        charter.choose_by_outcome,
+        outcome.choose_by_outcome,
         asks=True,
     ),
     Transition(

@@ -51,13 +51,23 @@ def beside_line(item: Iteration) -> str:
     return f"{name} beside it: {', '.join(parts)}; on the test rows, which choose nothing: {figure(test)}"
 
 
+def scope_line(item: Iteration) -> str:
+    """Return what share of the rows lies outside of the project's scope, of a data iteration that has one."""
+    found = item.metrics.get("data", {}).get("scope")
+    if found is None:
+        return ""
+    every = found["inside"] + found["outside"]
+    return f"scope: {found['says']}; {found['outside']:,} of {every:,} rows ({found['share_outside']:.0%}) lie outside"
+
+
 def remarks(lines: Sequence[Iteration]) -> list[str]:
-    """Return what a release stands beside: wishes missed, and faults that break no requirement."""
+    """Return what a release stands beside: wishes missed, faults that break no requirement, and rows left out."""
     last = {item.stage: item for item in lines}
     found = [signal for stage in ("training", "deployment") if stage in last for signal in last[stage].signals]
     faults = [f"{signal['name']}: {signal['says']}" for signal in found if signal["fires"] and signal["name"] in FAULTS]
     missed = [item for signal in found for item in signal["evidence"].get("wishes_missed", [])]
-    return [*map(_missed_wish, missed), *faults]
+    left_out = [scope_line(last["data"])] if "data" in last and scope_line(last["data"]) else []
+    return [*map(_missed_wish, missed), *faults, *left_out]
 
 
 def _missed_wish(item: dict[str, Any]) -> str:

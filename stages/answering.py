@@ -6,7 +6,7 @@ out rows that are not like those it learned from, however sure it is of them (Fu
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -15,6 +15,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from stages.params import Within
+from stages.scope import within
+
+__all__ = ["Policy", "confidence", "limits", "reasons", "within"]
 
 Texts = NDArray[np.str_]
 ANSWERED, OUT_OF_SCOPE, UNSEEN, OUT_OF_RANGE, UNSURE = "", "out_of_scope", "unseen_value", "out_of_range", "unsure"
@@ -105,18 +108,3 @@ def limits(rows: pd.DataFrame, features: Mapping[str, str]) -> dict[str, dict[st
         elif len(known):
             found[name] = {"low": float(known.min()), "high": float(known.max())}
     return found
-
-
-def within(rows: pd.DataFrame, scope: Sequence[Within]) -> NDArray[np.bool_]:
-    """Tell which rows meet every condition, (n,); all of them meet none."""
-    inside = np.ones(len(rows), dtype=bool)
-    for condition in scope:
-        column = rows[condition.column]
-        if condition.values is not None:
-            inside &= column.astype("str").isin([str(value) for value in condition.values]).to_numpy()
-            inside &= column.notna().to_numpy()
-            continue
-        number = pd.to_numeric(column, errors="coerce").to_numpy(dtype="float64")
-        inside &= number >= (-np.inf if condition.at_least is None else condition.at_least)
-        inside &= number <= (np.inf if condition.at_most is None else condition.at_most)
-    return inside

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from stages.data.blocks import Blocks, blocks_of
 from stages.files import read_json, read_parquet
+from stages.metric_names import of_rows
 from stages.params import Answering, Params, Requirement, load_params
 
 if TYPE_CHECKING:
@@ -45,6 +46,11 @@ class Context:
     def task(self) -> str:
         """Classification or regression."""
         return str(self.charter["task"])
+
+    @property
+    def row_metric(self) -> str:
+        """The metric that predictions are compared in; see `stages.metric_names.of_rows`."""
+        return of_rows(self.charter)
 
     @property
     def n_classes(self) -> int:

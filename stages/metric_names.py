@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 # True: larger is better.
 OFFLINE: dict[str, dict[str, bool]] = {
     "classification": {
@@ -36,6 +39,8 @@ DECIDED = frozenset({"accuracy", "balanced_accuracy", "f1", "precision", "recall
 OF_ANSWERS = frozenset({"coverage", "failure_bound", "failure_rate"})
 FAILURES = OF_ANSWERS - {"coverage"}
 SERVING: dict[str, bool] = {"latency_p99_ms": False, "size_mb": False}
+# Of these, what training knows already: a time is no function of files and params, and is measured in deployment only.
+KNOWN_IN_TRAINING = frozenset({"size_mb"})
 # The loss in which gaps, curves and slices are diagnosed: a proper score, summed over rows.
 LOSS_LIKE = frozenset({"brier", "log_loss", "log_loss_skill", "r2", "rmse", "rmse_skill"})  # the same best model
 LOSS = {"classification": "log_loss", "regression": "mse"}
@@ -44,6 +49,27 @@ LOSS = {"classification": "log_loss", "regression": "mse"}
 def known(task: str) -> frozenset[str]:
     """Return the metrics that a requirement of this task may name."""
     return frozenset(OFFLINE[task]) | frozenset(SERVING)
+
+
+def optimisable(task: str) -> frozenset[str]:
+    """Return the metrics that may be optimised: all that candidates can be compared by."""
+    return frozenset(OFFLINE[task]) | KNOWN_IN_TRAINING
+
+
+def of_rows(charter: Mapping[str, Any]) -> str:
+    """Return the metric that predictions are compared in: the one optimised, or for the size the first one required.
+
+    Examples
+    --------
+    >>> of_rows({"task": "classification", "optimise": "roc_auc", "requirements": {}})
+    'roc_auc'
+    >>> of_rows({"task": "regression", "optimise": "size_mb", "requirements": {"size_mb": {}, "mae": {}}})
+    'mae'
+    """
+    task = str(charter["task"])
+    named = [str(charter["optimise"]), *charter["requirements"]]
+    usual = "log_loss" if task == "classification" else "rmse"
+    return next((name for name in named if name in OFFLINE[task]), usual)
 
 
 def larger_is_better(task: str, name: str) -> bool:

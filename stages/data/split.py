@@ -15,7 +15,8 @@ from stages.data.cutting import By, cut
 from stages.data.labels.applying import with_labels
 from stages.errors import DataError, ParamsError
 from stages.files import read_json, read_parquet, write_json, write_parquet
-from stages.params import WEIGHT, Data, HardSlice, load_params
+from stages.params import WEIGHT, Data, HardSlice, Within, load_params
+from stages.scope import words
 from stages.signals import Signal, read_signals, write_signals
 from stages.step import main
 
@@ -48,6 +49,9 @@ def run(project: Path) -> None:
         write_parquet(folder / f"{name}.parquet", part)
     metrics = {name: _figures(part[schema["target"]], schema) for name, part in weighed.items()}
     metrics["quarantined"] = {name: int(validation[name]["quarantined"]) for name in ("window", "pilot")}
+    if "scope" in schema:
+        counts = {key: schema["scope"][key] for key in ("inside", "outside", "share_outside")}
+        metrics["scope"] = counts | {"says": words([Within(**item) for item in schema["scope"]["conditions"]])}
     fails = expectations_signal(validation, params.data)
     train = weighed["train"][schema["target"]]
     few = labels_signal(train, schema, params.data)

@@ -42,7 +42,7 @@ def compare(project: Path, iteration: int) -> Signal | None:
         same = known.get("iteration") == iteration and known.get("challenger") == pointer["sha256"]
         return Signal(**known["signal"]) if same else None
     card = read_json(project / str(pointer["card"]))
-    settings, metric = work.params.deployment.champion, str(work.charter["optimise"])
+    settings, metric = work.params.deployment.champion, work.row_metric
     strange = _strange(work, card)
     if strange:
         signal = champion_stays(None, [], metric, settings, unknown=strange)

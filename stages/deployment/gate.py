@@ -15,6 +15,7 @@ from stages.requirements import bound_words, serving_missed, shortfall, surely, 
 from stages.shift.verdicts import concept_shift, covariate_shift, label_shift, shift
 from stages.signals import Direction, Signal, write_signals
 from stages.step import main
+from stages.training.swapping import swaps_of
 
 KINDS = (covariate_shift, label_shift, concept_shift)
 
@@ -33,9 +34,9 @@ def run(project: Path) -> None:
     fails = pilot_fails(
         [item for item in entries if item["where"] == "pilot"],
         measured["better_than_constant"],
-        aims_at_loss=work.charter["optimise"] in LOSS_LIKE,
+        aims_at_loss=work.row_metric in LOSS_LIKE,
         rows=piloted["rows"],
-        evidence=_ways(work, chosen)
+        evidence=_ways(work, chosen, [str(item["metric"]) for item in entries if not item["met"]])
         | {"validation_unsure": _unsure(work, entries), "wishes_missed": [item for item in wishes if not item["met"]]},
     )
     limits = work.params.deployment.shift
@@ -59,6 +60,7 @@ def run(project: Path) -> None:
             "requirements": entries,
             "wishes": wishes,
             "features": work.schema["features"],
+            "scope": work.schema.get("scope"),
             "classes": work.schema["classes"],
             "threshold": work.threshold,
             "policy": piloted["policy"],
@@ -103,7 +105,8 @@ def outcome_signals(measured: dict[str, Any], work: Context, *, met: bool) -> li
     if wanted is None:
         return []
     found = measured["outcome"]
-    signals = [outcome_flat(found["gain"], found["metric_gain"], found["metric"], wanted.min_gain, wanted.unit)]
+    flat = outcome_flat(found["gain"], found["metric_gain"], found["metric"], wanted.min_gain, wanted.unit)
+    signals = [flat.model_copy(update={"evidence": {**flat.evidence, "by_outcome": best_by_outcome(work)}})]
     if wanted.at_least is not None:
         signals.append(outcome_low(found["model"], wanted.at_least, wanted.unit, met=met))
     return signals
@@ -115,9 +118,20 @@ def rule_signals(measured: dict[str, Any], work: Context) -> list[Signal]:
         return []
     found, wanted = measured["replaces"], work.params.planning.outcome
     least = wanted.min_gain if wanted is not None and found["by"] == "outcome" else 0.0
-    ways = _ways(work, work.chosen)
+    ways = _ways(work, work.chosen, [])
     named = {key: str(found[key]) for key in ("rule", "by", "unit")}
     return [no_better_than_rule(found["gain"], **named, min_gain=least, evidence=ways)]
+
+
+def best_by_outcome(work: Context) -> dict[str, Any] | None:
+    """Return which candidate brings most on the validation rows, and what the chosen one brings there."""
+    found = read_json(work.project / "metrics" / "candidates.json")
+    brings = {name: item["valid"].get("outcome") for name, item in found.items()}
+    known = {name: value for name, value in brings.items() if value is not None}
+    if not known:
+        return None
+    best = max(known, key=lambda name: known[name])
+    return {"candidate": best, "value": known[best], "was": brings.get(work.chosen)}
 
 
 def tests_fail(tests: list[dict[str, Any]], chosen: str) -> Signal:
@@ -221,12 +235,21 @@ def _unsure(work: Context, entries: list[dict[str, Any]]) -> bool:
     return bool(missed) and not any(surely(valid[i["metric"]], sides[i["side"]], i["value"]) for i in missed)
 
 
-def _ways(work: Context, chosen: str) -> dict[str, Any]:
+def _ways(work: Context, chosen: str, missed: list[str]) -> dict[str, Any]:
     """Return what the loop may change."""
     ways = {key: work.schema.get(key) for key in ("more", "more_rows", "include_pilot", "unused_groups")}
     rows = {"rows": work.schema["window"]["rows"], "pilot_rows": work.schema["pilot"]["rows"]}
+    narrowing = work.project / "release" / "narrowing.json"
+    parts = read_json(narrowing)["parts"] if narrowing.exists() else []
     less = read_json(work.project / "metrics" / "evaluation.json").get("answering", {})
-    return {"chosen": chosen, **rows, **ways, **({"answering": less} if less else {})}
+    return {
+        "chosen": chosen,
+        **rows,
+        **ways,
+        **({"answering": less} if less else {}),
+        "swap": swaps_of(work, missed),
+        "narrow": [{**part, "judged_by": "the pilot"} for part in parts],
+    }
 
 
 def _number(value: float | None) -> str:

@@ -63,7 +63,7 @@ def _worth(
     work: Context, pilot: pd.DataFrame, scorers: dict[str, Scorer], now: Present | None, sampling: dict[str, Any]
 ) -> dict[str, Any]:
     """Return what the model brings in the world, and how far it is ahead of the rule whose place it takes."""
-    found, values, metric = dict[str, Any](), dict[str, Array](), str(work.charter["optimise"])
+    found, values, metric = dict[str, Any](), dict[str, Array](), work.row_metric
     brings = outcome_of(work.project, work.charter)
     if brings is not None:
         rows, target = pilot[list(work.schema["features"])], scorers["model"].target

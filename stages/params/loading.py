@@ -125,7 +125,7 @@ def _known_keys() -> list[str]:
 
 
 def _check_metrics(params: Params) -> None:
-    from stages.metric_names import OFFLINE, known
+    from stages.metric_names import OFFLINE, known, optimisable
 
     names = known(params.planning.task)
     for name, item in params.planning.beat.items():
@@ -152,10 +152,18 @@ def _check_metrics(params: Params) -> None:
                 expected="one of " + ", ".join(sorted(OFFLINE[params.planning.task])),
                 todo=f"edit {PARAMS_FILE}",
             )
-    if params.planning.optimise not in OFFLINE[params.planning.task]:
-        raise ParamsError(
-            f"unknown metric {params.planning.optimise!r} for {params.planning.task}",
-            where=f"{PARAMS_FILE}: planning.optimise",
-            expected="one of " + ", ".join(sorted(OFFLINE[params.planning.task])),
-            todo=f"edit {PARAMS_FILE}",
-        )
+    choices = optimisable(params.planning.task)
+    for key, name in (
+        ("optimise", params.planning.optimise),
+        *(("optimise_next", name) for name in params.planning.optimise_next),
+    ):
+        if name not in choices:
+            late = " (a time is measured in deployment only, on one candidate)" if name in names else ""
+            raise ParamsError(
+                f"{name!r} cannot be optimised{late}"
+                if late
+                else f"unknown metric {name!r} for {params.planning.task}",
+                where=f"{PARAMS_FILE}: planning.{key}",
+                expected="one of " + ", ".join(sorted(choices)),
+                todo=f"edit {PARAMS_FILE}",
+            )

@@ -141,6 +141,11 @@ class Planning(Section):
     )
     task: Literal["classification", "regression"] = Field(description="What kind of target is predicted.")
     optimise: str = Field(description="The one metric to optimise; the others are thresholds.")
+    optimise_next: list[str] = Field(
+        default_factory=list,
+        description="Metrics to optimise after it, in order: once `optimise` surely meets its own requirement it is a "
+        "threshold only, and the next one is optimised. Empty: it is optimised on.",
+    )
     requirements: dict[str, Requirement] = Field(description="Metric name -> bound that a release must meet.")
     beat: dict[str, Beat] = Field(
         default_factory=dict,
@@ -163,11 +168,16 @@ class Planning(Section):
     if_rule_suffices: Literal["stop", "continue"] = Field(
         "continue", description="What to do when a rule without any model meets every requirement."
     )
-    unattended: Literal["stop", "relax", "ask"] = Field(
+    unattended: Literal["stop", "relax", "revise", "ask"] = Field(
         "stop",
         description="When the loop returns to planning and nobody is there: stop with the evidence and what planning "
-        "may choose from; relax the missed requirement to the value that was reached; or ask, and wait for a person "
-        "(`approvals`).",
+        "may choose from; relax the missed requirement to the value that was reached; revise the plan by the first "
+        "kind of `revise` that is offered; or ask, and wait for a person (`approvals`).",
+    )
+    revise: list[Literal["cure", "narrow", "swap", "relax", "give_way", "fewer_rows"]] = Field(
+        default_factory=list,
+        description="With `unattended: revise`, the kinds of revision that may be taken, in order; docs/planning.md "
+        "says what each is. None of them spends more than a budget.",
     )
     approvals: Approvals = Field(default_factory=Approvals)
     prices: Prices = Field(default_factory=Prices)
@@ -204,6 +214,27 @@ class Planning(Section):
     def _has_outcome(self) -> Planning:
         if self.combine.by == "outcome" and self.measured_outcome is None:
             raise ValueError("combine.by: outcome needs planning.outcome, or prices of wrong decisions")
+        return self
+
+    @model_validator(mode="after")
+    def _says_what_to_revise(self) -> Planning:
+        if self.unattended == "revise" and not self.revise:
+            raise ValueError("unattended: revise needs revise, the kinds of revision that may be taken")
+        return self
+
+    @model_validator(mode="after")
+    def _can_move_on(self) -> Planning:
+        """Refuse metrics that are optimised one after the other where one of them is never reached."""
+        if not self.optimise_next:
+            return self
+        order = [self.optimise, *self.optimise_next]
+        if len(set(order)) < len(order):
+            raise ValueError(f"optimise and optimise_next name {', '.join(order)}: each metric once")
+        if self.combine.by != "threshold":
+            raise ValueError(f"optimise_next goes by one metric after the other, and combine.by is {self.combine.by}")
+        open_ended = [name for name in order[:-1] if name not in self.requirements]
+        if open_ended:
+            raise ValueError(f"optimise_next never comes: {open_ended[0]} has no requirement that it could reach")
         return self
 
     @model_validator(mode="after")

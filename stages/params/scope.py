@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from stages.params.base import Section
 
@@ -12,7 +12,9 @@ from stages.params.base import Section
 class Within(Section):
     """One condition on a column; a row without a value does not meet it."""
 
-    column: str
+    column: Annotated[str, StringConstraints(min_length=1)] = Field(
+        description="Any column that is known when a prediction is made, a feature or not."
+    )
     values: list[Any] | None = Field(None, description="The column has one of these.")
     at_least: float | None = Field(None, description="The column is this or more.")
     at_most: float | None = Field(None, description="The column is this or less.")
@@ -26,3 +28,22 @@ class Within(Section):
         if self.at_least is not None and self.at_most is not None and self.at_least > self.at_most:
             raise ValueError(f"at_least {self.at_least} is above at_most {self.at_most}")
         return self
+
+    @property
+    def words(self) -> str:
+        """The condition as people read it.
+
+        Examples
+        --------
+        >>> Within(column="origin", values=["EWR", "LGA"]).words
+        'origin in (EWR, LGA)'
+        >>> Within(column="distance", at_least=500, at_most=1000).words
+        'distance at least 500 and at most 1000'
+        """
+        if self.values is not None:
+            listed = ", ".join(map(str, self.values))
+            return f"{self.column} in ({listed})" if len(self.values) > 1 else f"{self.column} = {listed}"
+        ends = [
+            f"at {side} {end:g}" for side, end in (("least", self.at_least), ("most", self.at_most)) if end is not None
+        ]
+        return f"{self.column} {' and '.join(ends)}"

@@ -14,8 +14,14 @@ from stages.step import main
 from stages.training.ceiling import ceiling
 from stages.training.error_signals import curve_falling, overfitting, too_flexible, underfitting
 from stages.training.label_signal import label_noise
-from stages.training.requirement_signals import requirements_missed, requirements_trade_off, too_large
+from stages.training.requirement_signals import (
+    metric_reached,
+    requirements_missed,
+    requirements_trade_off,
+    too_large,
+)
 from stages.training.suspicion import bug_suspected, leakage
+from stages.training.swapping import swaps_of
 
 
 def run(project: Path) -> None:
@@ -29,6 +35,9 @@ def run(project: Path) -> None:
     checks = read_json(project / "models" / "checks.json")
     leaks = leakage(checks, work.params.training.checks)
     limits = work.params.training.diagnosis
+    size = dict.fromkeys(("value", "low", "high"), chosen["size_mb"])
+    optimise, asked = str(work.charter["optimise"]), {**work.requirements, **work.wishes}
+    reached = {**evaluation["valid"], "size_mb": size}
     bounds = {name: bound for name, bound in work.requirements.items() if name in OFFLINE[work.task]}
     write_signals(
         project / "signals" / "training.json",
@@ -42,7 +51,8 @@ def run(project: Path) -> None:
                 curve["gain"], curve["points"], curve["reach"], work.schema["window"]["rows"], limits.min_gain
             ),
             underfitting(parts, evaluation["train"], bounds, limits.max_bias),
-            _requirements(work, evaluation, bounds, chosen["name"]),
+            _requirements(work, reached, bounds, chosen["name"], evaluation),
+            metric_reached(optimise, reached[optimise], asked.get(optimise), work.params.planning.optimise_next),
             too_large(chosen["size_mb"], work.requirements.get("size_mb"), chosen["name"]),
             _ceiling(work, bounds, parts, curve),
             requirements_trade_off(
@@ -54,11 +64,14 @@ def run(project: Path) -> None:
     )
 
 
-def _requirements(work: Context, evaluation: dict[str, Any], bounds: dict[str, Requirement], chosen: str) -> Signal:
-    """Return whether the charter is met, and what less autonomy would bring where that was measured."""
+def _requirements(
+    work: Context, reached: dict[str, Any], bounds: dict[str, Requirement], chosen: str, evaluation: dict[str, Any]
+) -> Signal:
+    """Return whether the charter is met, and what another metric or less autonomy would bring."""
+    missed = [name for name, bound in bounds.items() if not bound.met_by(reached[name]["value"])]
     less = {"answering": evaluation["answering"]} if "answering" in evaluation else {}
-    ways, optimise = _ways(work, chosen) | less, str(work.charter["optimise"])
-    signal = requirements_missed(evaluation["valid"], bounds, chosen=chosen, optimise=optimise, evidence=ways)
+    ways = _ways(work, chosen) | {"swap": swaps_of(work, missed)} | less
+    signal = requirements_missed(reached, bounds, chosen=chosen, optimise=str(work.charter["optimise"]), evidence=ways)
     why = evaluation.get("nothing_answered")
     return signal.model_copy(update={"says": f"{signal.says}; {why}"}) if why else signal
 
@@ -66,10 +79,12 @@ def _requirements(work: Context, evaluation: dict[str, Any], bounds: dict[str, R
 def _ways(work: Context, chosen: str) -> dict[str, Any]:
     """Return what the loop may change, and what the figures stand beside."""
     baselines = read_json(work.project / "metrics" / "baselines.json")
-    optimise = str(work.charter["optimise"])
+    beside = work.row_metric
     ways = {key: work.schema.get(key) for key in ("more", "more_rows", "unused_groups")}
+    narrowing = work.project / "models" / "narrowing.json"
+    ways["narrow"] = read_json(narrowing)["parts"] if narrowing.exists() else []
     ways |= {"rows": work.schema["window"]["rows"], "pilot_rows": work.schema["pilot"]["rows"], "chosen": chosen}
-    return ways | {"baselines": {name: item.get(optimise, {}).get("value") for name, item in baselines.items()}}
+    return ways | {"baselines": {name: item.get(beside, {}).get("value") for name, item in baselines.items()}}
 
 
 def _ceiling(work: Context, bounds: dict[str, Requirement], parts: dict[str, Any], curve: dict[str, Any]) -> Signal:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.data.blocks import MIN_BLOCKS, Blocks
-from stages.metric_names import OFFLINE
+from stages.metric_names import OFFLINE, of_rows
 from stages.training.failures import PLAIN, Failing, failure_bound
 
 Array = NDArray[np.float64]
@@ -286,6 +286,6 @@ def names_of(charter: dict[str, object]) -> list[str]:
     """Return the metrics a charter is judged by: optimised, required offline, weighed, or of a figure to beat."""
     task = str(charter["task"])
     weights = charter.get("combine", {}).get("weights", {})  # type: ignore[attr-defined]
-    wanted = [str(charter["optimise"]), *charter["requirements"], *weights]  # type: ignore[misc]
+    wanted = [of_rows(charter), *charter["requirements"], *weights]  # type: ignore[misc]
     wanted += [str(item["metric"]) for item in charter.get("beat", {}).values()]  # type: ignore[attr-defined]
     return list(dict.fromkeys(name for name in wanted if name in OFFLINE[task]))

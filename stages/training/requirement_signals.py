@@ -7,7 +7,7 @@ from typing import Any
 
 from stages.params import Requirement
 from stages.requirements import bound_words, number, serving_missed, shortfall, worst
-from stages.signals import Signal
+from stages.signals import Signal, verdict
 
 Figure = Mapping[str, float | None]
 
@@ -28,7 +28,7 @@ def requirements_missed(
     Parameters
     ----------
     valid : mapping of str to figure
-        The offline metrics on the validation rows.
+        The metrics on the validation rows; the size, too, where it is optimised.
     bounds : mapping of str to Requirement
         The offline requirements.
     chosen, optimise : str
@@ -60,6 +60,47 @@ def requirements_missed(
             "met": [item for item in entries if item not in missed],
             "optimise": {"metric": optimise, **valid[optimise]},
         },
+    )
+
+
+def metric_reached(metric: str, reached: Figure, bound: Requirement | None, following: Sequence[str]) -> Signal:
+    """Fire when the optimised metric surely meets its own requirement, and the charter says what to optimise next.
+
+    The value is the room it has, as a share of the bound: the whole interval must lie on the right side, unlike where a
+    requirement is held against a model, as another metric is given up for what this one has to spare.
+
+    Parameters
+    ----------
+    metric : str
+        The metric that is optimised.
+    reached : figure
+        What the chosen model reaches of it on the validation rows.
+    bound : Requirement or None
+        Its own requirement.
+    following : sequence of str
+        ``planning.optimise_next``.
+    """
+    if bound is None:
+        says = f"{metric} is optimised and has no requirement of its own to reach"
+        return Signal(name="metric_reached", threshold=0.0, fires=False, says=says)
+    short, low, high = shortfall(bound, reached)
+    room, least, most = (0.0 - end for end in (short, high, low))  # not -end: of a zero it is a negative one
+    asked = bound_words(bound.side, bound.bound)
+    sure = verdict(least, most, 0.0, "above")
+    does = {True: "surely meets", False: "does not meet, with room to spare,", None: "may or may not meet"}[sure]
+    then = f"{following[0]} is optimised next" if following else "nothing is named to be optimised next"
+    return Signal(
+        name="metric_reached",
+        value=room,
+        low=least,
+        high=most,
+        threshold=0.0,
+        direction="above",
+        unit="of the bound",
+        fires=sure if following else False,
+        says=f"{metric} {number(reached.get('value'))} {does} its own requirement, {asked}"
+        + (f"; {then}" if sure else ""),
+        evidence={"metric": metric, "next": list(following)},
     )
 
 

@@ -32,7 +32,7 @@ def run(project: Path) -> None:
         from stages.training.tuning import Problem, tune
 
         train = work.split("train")
-        metric = searched_for(work.task, str(work.charter["optimise"]))
+        metric = searched_for(work.task, work.row_metric)
         problem = Problem(train, work.schema, work.task, metric, work.params.seed)
         for name in searched:
             memory = project / MEMORY / f"{name}-{_key(work, name)}.json"
@@ -68,7 +68,7 @@ def _key(work: Context, name: str) -> str:
     rows = (work.project / "data" / "splits" / "train.parquet").read_bytes()
     what = {
         "candidate": work.params.training.candidates[name].model_dump(mode="json"),
-        "charter": [work.task, work.charter["optimise"]],
+        "charter": [work.task, work.row_metric],
         "schema": {key: work.schema[key] for key in ("features", "target", "classes", "time", "group")},
         "seed": work.params.seed,
         "rows": hashlib.sha256(rows).hexdigest(),

@@ -14,6 +14,7 @@ from flows import patching
 from flows.decide import FORWARD, Move, decide
 from flows.situation import Past, Situation
 from flows.transitions import ANY, RELEASED, STAGES, STOP, TABLE, WAITING
+from stages.errors import ParamsError
 from stages.params import check_params, read_params
 from stages.signals import Signal
 
@@ -253,6 +254,63 @@ def test_planning_relaxes_only_when_the_charter_says_so() -> None:
     assert move.asks is not None
     assert (move.asks.to, move.asks.then) == ("planning", "stop")
     assert move.proposal == move.options[0].patch == {"planning.requirements.roc_auc.at_least": 0.66}
+
+
+def test_an_unattended_run_revises_in_the_order_of_the_charter() -> None:
+    part = {"condition": {"column": "origin", "values": ["EWR"]}, "share": 0.4, "figures": []}
+    spent = {"training.use": list(VALUES["training"]["candidates"]), "planning.unattended": "revise"}
+
+    def decided(kinds: list[str], **evidence: Any) -> Move:
+        now = situation("training", fires=("requirements_missed",), patch={**spent, "planning.revise": kinds})
+        signals = {
+            name: found.model_copy(update={"evidence": {**found.evidence, "unused_groups": [], **evidence}})
+            for name, found in now.signals.items()
+        }
+        return decide(replace(now, signals=signals))
+
+    move = decided(["narrow", "cure"], narrow=[part])
+    assert (move.to, move.row) == ("planning", "requirements_unreached")
+    assert move.patch == {"data.collect.scope": [part["condition"]]}
+    assert "only origin = EWR: 40% of the rows" in move.reason
+    assert decided(["narrow", "cure"], narrow=[]).patch == {"planning.requirements.roc_auc.at_least": 0.66}
+    move = decided(["narrow"], narrow=[])
+    assert (move.to, move.row) == (STOP, "nothing_left")
+
+
+@pytest.mark.parametrize("missed", [(), ("requirements_missed",)])
+def test_the_next_metric_is_optimised_once_the_first_is_reached(missed: tuple[str, ...]) -> None:
+    listed = {"planning.optimise": "roc_auc", "planning.optimise_next": ["size_mb", "log_loss"]}
+    now = situation("training", fires=("metric_reached", *missed), patch=listed)
+    move = decide(now)
+    assert (move.to, move.row) == ("planning", "metric_reached")
+    assert move.patch == {"planning.optimise": "size_mb", "planning.optimise_next": ["log_loss"]}
+    leak = situation("training", fires=("metric_reached", "leakage"), patch=listed)
+    assert decide(leak).row == "leakage"
+
+
+def test_what_meets_the_charter_goes_forward_where_no_other_choice_can_be_made() -> None:
+    listed = {"planning.optimise": "roc_auc", "planning.optimise_next": ["size_mb"]}
+    fires = ("metric_reached",)
+    assert decide(situation("training", fires=fires)).row == FORWARD  # nothing is listed
+    spent = tuple(Past("training", f"row{number}") for number in range(12))
+    assert decide(situation("training", fires=fires, patch=listed, history=spent)).row == FORWARD
+    often = (Past("training", "metric_reached"),) * VALUES["planning"]["budgets"]["per_row"]
+    assert decide(situation("training", fires=fires, patch=listed, history=often)).row == FORWARD
+
+
+@pytest.mark.parametrize(
+    ("patch", "says"),
+    [
+        ({"planning.optimise_next": ["roc_auc"]}, "log_loss has no requirement that it could reach"),
+        ({"planning.optimise": "roc_auc", "planning.optimise_next": ["roc_auc"]}, "each metric once"),
+        ({"planning.optimise": "roc_auc", "planning.optimise_next": ["latency_p99_ms"]}, "measured in deployment only"),
+        ({"planning.optimise": "speed"}, "unknown metric 'speed'"),
+        ({"planning.unattended": "revise"}, "the kinds of revision that may be taken"),
+    ],
+)
+def test_a_charter_that_could_never_move_on_is_refused(patch: dict[str, Any], says: str) -> None:
+    with pytest.raises(ParamsError, match=says):
+        check_params(patching.patched(VALUES, patch))
 
 
 @pytest.mark.parametrize(
@@ -496,14 +554,17 @@ def test_every_row_of_the_table_is_live() -> None:
 def situations(draw: st.DrawFn) -> Situation:
     stage = draw(st.sampled_from(STAGES))
     verdicts = draw(st.fixed_dictionaries({name: st.sampled_from([True, False, None]) for name in NAMES}))
-    known = {key: value for key, value in EVIDENCE.items() if draw(st.booleans())}
+    part = {"condition": {"column": "origin", "values": ["EWR"]}, "share": 0.4, "figures": []}
+    known = {key: value for key, value in {**EVIDENCE, "narrow": [part]}.items() if draw(st.booleans())}
     signals = {
         name: Signal(name=name, value=0.01, fires=fires, evidence={"missed": [MISSED], "slices": [], **known})
         for name, fires in verdicts.items()
         if draw(st.booleans())
     }
-    policy = draw(st.sampled_from(["stop", "relax"]))
-    values = patching.patched(VALUES, {"planning.unattended": policy})
+    policy = draw(st.sampled_from(["stop", "relax", "revise"]))
+    listed = draw(st.sampled_from([[], ["size_mb"]]))
+    charter = {"planning.revise": ["narrow", "swap", "relax", "cure"], "planning.optimise": "roc_auc"}
+    values = patching.patched(VALUES, {"planning.unattended": policy, "planning.optimise_next": listed, **charter})
     rows = [row.name for row in TABLE]
     past = draw(st.lists(st.builds(Past, st.sampled_from(STAGES), st.sampled_from(rows), st.none() | st.floats(0, 3))))
     return Situation(stage, signals, check_params(values), values, tuple(past), draw(st.floats(0, 100)))

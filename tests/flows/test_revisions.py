@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given, settings
@@ -11,14 +11,32 @@ from hypothesis import strategies as st
 
 from flows import patching
 from flows.patching import changes_anything
-from flows.revisions import Revision, revisions
+from flows.revisions import Kind, Revision, revisions
 from flows.situation import Situation
 from flows.transitions import BY_NAME, TABLE
-from stages.params import Requirement, check_params
+from stages.params import Planning, Requirement, check_params
 from stages.training.requirement_signals import give_way, requirements_trade_off
 from tests.flows.test_decide import MISSED, situation
 
 ASKING = [row for row in TABLE if row.asks]
+PART = {
+    "condition": {"column": "origin", "values": ["EWR", "LGA"]},
+    "rows": 700,
+    "share": 0.71,
+    "figures": [
+        {"metric": "roc_auc", "value": 0.72, "low": 0.7, "high": 0.74, "bound": 0.7, "side": "at_least", "was": 0.66}
+    ],
+}
+SWAP = {
+    "metric": "roc_auc",
+    "side": "at_least",
+    "value": 0.71,
+    "was": 0.66,
+    "instead_of": {"metric": "log_loss", "side": "at_most", "value": 0.5213, "was": 0.51},
+    "candidate": "boosting",
+    "threshold": None,
+}
+COST = {"rows": 28_000, "labels": 27_000, "money": 14_000.0}
 SKILL = {"metric": "log_loss_skill", "value": 0.011, "low": 0.002, "high": 0.02, "bound": 0.03, "side": "at_least"}
 
 
@@ -40,14 +58,25 @@ def kinds(found: list[Revision]) -> list[str]:
     needed=st.one_of(st.none(), st.floats(1.0, 1e6)),
     money=st.one_of(st.none(), st.floats(1.0, 1e6)),
     by_rows=st.booleans(),
+    elsewhere=st.booleans(),
+    scope=st.sampled_from(
+        [[], [{"column": "origin", "values": ["EWR", "LGA", "JFK"]}], [{"column": "hour", "at_least": 6}]]
+    ),
 )
 def test_every_revision_is_valid_changes_something_and_stands_once(
-    row: Any, missed: list[dict[str, Any]], needed: float | None, money: float | None, by_rows: bool
+    row: Any,
+    missed: list[dict[str, Any]],
+    needed: float | None,
+    money: float | None,
+    by_rows: bool,
+    elsewhere: bool,
+    scope: list[dict[str, Any]],
 ) -> None:
     evidence: dict[str, Any] = {"missed": missed, "rows_needed": {"value": needed, "low": needed, "high": None}}
     evidence |= {"give_way": [SKILL | {"candidate": "boosting", "threshold": 0.4}]}
     evidence |= {"more": {"data.collect.rows": 40_000}} if by_rows else {}
-    budgets = {"planning.budgets.money": money, "planning.prices.label": 0.5}
+    evidence |= {"narrow": [PART], "swap": [SWAP], "cost": COST} if elsewhere else {}
+    budgets = {"planning.budgets.money": money, "planning.prices.label": 0.5, "data.collect.scope": scope}
     now = with_evidence(row.stage, evidence, fires=row.signals, patch=budgets)
     found = revisions(row, now)
     assert found == revisions(row, now)
@@ -169,3 +198,92 @@ def test_a_rule_that_is_not_beaten_stays_and_the_model_may_advise() -> None:
         {"planning.archetype": "human_in_the_loop"},
         {},
     ]
+
+
+QUALITY = ("task_too_hard", "requirements_trade_off", "requirements_unreached", "pilot_unreached")
+
+
+@pytest.mark.parametrize("row", QUALITY)
+def test_a_narrower_scope_is_offered_where_the_requirements_hold_there(row: str) -> None:
+    fires = BY_NAME[row].signals
+    now = with_evidence(BY_NAME[row].stage, {"narrow": [PART]}, fires=fires)
+    (found,) = [option for option in revisions(BY_NAME[row], now) if option.kind == "narrow"]
+    assert found.patch == {"data.collect.scope": [{"column": "origin", "values": ["EWR", "LGA"]}]}
+    assert found.says == (
+        "only origin in (EWR, LGA): 71% of the rows; by this model there roc_auc 0.72 (0.7 … 0.74) instead of 0.66"
+    )
+    judged = with_evidence(BY_NAME[row].stage, {"narrow": [PART | {"judged_by": "the pilot"}]}, fires=fires)
+    (found,) = [option for option in revisions(BY_NAME[row], judged) if option.kind == "narrow"]
+    assert "by the rows of the pilot, which are then no longer unseen" in found.says
+
+
+def test_it_is_not_offered_where_quality_is_not_what_is_missed() -> None:
+    now = with_evidence("training", {"narrow": [PART], "swap": [SWAP]}, fires=("serving_missed",))
+    assert not {"narrow", "swap"} & set(kinds(revisions(BY_NAME["size_unreached"], now)))
+
+
+def test_a_scope_is_narrowed_further() -> None:
+    held = [{"column": "origin", "values": ["EWR", "LGA", "JFK"]}, {"column": "hour", "at_least": 6}]
+    now = with_evidence(
+        "training", {"narrow": [PART]}, fires=("requirements_missed",), patch={"data.collect.scope": held}
+    )
+    (found,) = [one for one in revisions(BY_NAME["requirements_unreached"], now) if one.kind == "narrow"]
+    assert found.patch == {"data.collect.scope": [{"column": "hour", "at_least": 6.0}, PART["condition"]]}
+
+
+def test_the_missed_metric_may_be_optimised_and_the_present_one_be_a_threshold() -> None:
+    now = with_evidence("deployment", {"swap": [SWAP]}, fires=("pilot_fails",))
+    (found,) = [one for one in revisions(BY_NAME["pilot_unreached"], now) if one.kind == "swap"]
+    assert found.patch == {"planning.optimise": "roc_auc", "planning.requirements.log_loss": {"at_most": 0.522}}
+    assert "boosting is best by it, 0.71 instead of 0.66 on the validation rows" in found.says
+    assert "log_loss goes from 0.51 to 0.5213, which it then must keep (at most 0.522)" in found.says
+    held = {"planning.requirements.log_loss": {"at_most": 0.6}, "planning.requirements.roc_auc.at_least": 0.75}
+    now = with_evidence("training", {"swap": [SWAP]}, fires=("requirements_missed",), patch=held)
+    (found,) = [one for one in revisions(BY_NAME["requirements_unreached"], now) if one.kind == "swap"]
+    assert found.patch == {"planning.optimise": "roc_auc", "planning.requirements.roc_auc.at_least": 0.71}
+
+
+def test_what_is_too_dear_may_be_less_or_paid_for() -> None:
+    table = {"kind": "table", "path": "t.csv", "target": "y"}
+    charter = {"data.source": table, "planning.prices.label": 0.5, "planning.budgets.money": 10_000.0}
+    now = with_evidence("data", {"cost": COST, "train_rows": 12_000}, fires=("label_cost",), patch=charter)
+    few = now.signals["labels_too_few"].model_copy(update={"value": 1.2})
+    now = replace(now, signals={**now.signals, "labels_too_few": few})
+    found = {option.kind: option for option in revisions(BY_NAME["labels_too_dear"], now)}
+    assert list(found) == ["cure", "fewer_rows", "stop"]
+    assert found["cure"].patch == {"planning.budgets.money": 14_000.0}
+    assert found["fewer_rows"].patch == {
+        "data.collect.rows": 12_000,
+        "data.minimum.rows": 5_000,
+        "data.minimum.per_class": 300,
+    }
+    rich = replace(now, signals={**now.signals, "labels_too_few": few.model_copy(update={"value": 3.0})})
+    found = {option.kind: option for option in revisions(BY_NAME["labels_too_dear"], rich)}
+    assert list(found) == ["cure", "raise_budget", "stop"]
+    assert found["cure"].patch == {"data.collect.rows": 12_000}
+    assert found["raise_budget"].patch == {"planning.budgets.money": 14_000.0}
+    assert "28,000 rows and 27,000 labels are kept" in found["raise_budget"].says
+
+
+def test_an_outcome_that_is_not_good_enough_may_choose_or_be_accepted() -> None:
+    wanted = {"planning.outcome": {"call": "worth:of", "at_least": 0.5, "min_gain": 0.4}}
+    best = {"by_outcome": {"candidate": "logistic", "value": 0.48, "was": 0.41}}
+    low = {"value": 0.4, "low": 0.35, "high": 0.45, "threshold": 0.5, "unit": "EUR a row"}
+    now = with_evidence("deployment", best, fires=("outcome_low",), patch=wanted)
+    now = replace(now, signals={**now.signals, "outcome_low": now.signals["outcome_low"].model_copy(update=low)})
+    found = revisions(BY_NAME["world_not_good_enough"], now)
+    assert kinds(found) == ["cure", "swap", "stop"]
+    assert "an outcome of 0.4 (0.35 … 0.45) EUR a row instead of 0.5" in found[0].says
+    assert found[1].patch == {"planning.combine.by": "outcome"}
+    assert "logistic brings 0.48 a row, and the one chosen 0.41" in found[1].says
+    flat = {"value": 0.3, "low": 0.2, "high": 0.4, "threshold": 0.4, "unit": "EUR a row"}
+    now = with_evidence("deployment", best, fires=("outcome_flat",), patch=wanted)
+    now = replace(now, signals={**now.signals, "outcome_flat": now.signals["outcome_flat"].model_copy(update=flat)})
+    found = revisions(BY_NAME["metric_misleads"], now)
+    assert kinds(found) == ["cure", "relax", "stop"]
+    assert found[1].patch == {"planning.outcome.min_gain": 0.3}
+
+
+def test_kinds_that_a_charter_may_allow_are_kinds_that_are_offered() -> None:
+    allowed = set(get_args(get_args(Planning.model_fields["revise"].annotation)[0]))
+    assert allowed <= set(get_args(Kind)) - {"stop", "buy_rows", "raise_budget"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -10,6 +11,7 @@ import pandas as pd
 from stages.data.sources import Schema
 from stages.data.sources.columns import Place, as_text, to_feature, to_labels, to_number, to_time
 from stages.data.sources.raw import Raw
+from stages.data.sources.scoping import EVERY, Scope
 from stages.errors import DataError
 from stages.params import Scale, Tabular
 
@@ -32,8 +34,11 @@ class Cleaner:
         self.target, self.time, self.group = settings.target, settings.time, settings.group
         self.key, self.label_source = settings.key, settings.label_source
 
-    def clean(self, raw: Raw, wanted: list[str]) -> tuple[pd.DataFrame, Schema]:
-        """Return every row, with the features named (all, if none is), and the part of the schema known by then.
+    def clean(self, raw: Raw, wanted: list[str], scope: Scope = EVERY) -> tuple[pd.DataFrame, Schema]:
+        """Return every row of the scope, with the features named (all, if none is), and what the schema holds by then.
+
+        Rows outside of it are left out before anything is read but the scope's columns and the time: what is wrong with
+        them, and what only they have, is not this project's.
 
         Raises
         ------
@@ -50,9 +55,15 @@ class Cleaner:
         for name in self.settings.drop:
             _check_there(name, columns, "params.yaml: data.source.drop", place.shown)
         time = to_time(raw.frame[self.time], self.time, place) if self.time is not None else None
-        frame = self._scaled(raw, time)
+        raw = replace(raw, frame=self._scaled(raw, time))
+        known = scope.columns(raw, self.settings)
+        raw, inside = scope.leave(raw, known)
+        time = time if time is None else time[inside].reset_index(drop=True)
+        frame, place = raw.frame, raw.place
         target, classes = self._read_target(frame[self.target], place)
-        found, kinds, dropped = self._read_features(frame, raw.unusable, place)
+        empty = [name for name in frame if scope.conditions and as_text(frame[name]).isna().all()]
+        unusable = raw.unusable | dict.fromkeys(map(str, empty), "has no value within data.collect.scope")
+        found, kinds, dropped = self._read_features(frame, unusable, place)
         features = _choose(kinds, wanted, columns)
         data = {name: found[name] for name in features}
         if self.time is not None and time is not None:
@@ -63,6 +74,7 @@ class Cleaner:
             data[self.key] = _read_key(frame[self.key], self.key, place)
         if self.label_source is not None:
             data[self.label_source] = as_text(frame[self.label_source])
+        data |= {name: column[inside].reset_index(drop=True) for name, column in known.items() if name not in data}
         schema: Schema = {
             "target": self.target,
             "time": self.time,
@@ -74,6 +86,7 @@ class Cleaner:
             "dropped": dropped,
             "feature_groups": {name: [name] for name in found},
             "unused_groups": [name for name in found if name not in features],
+            **scope.described(known, inside),
         }
         return pd.DataFrame(data | {self.target: target}), schema
 

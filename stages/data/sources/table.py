@@ -13,6 +13,7 @@ from stages.data.cutting import By, cut
 from stages.data.sources import Collected, Schema
 from stages.data.sources.cleaning import Cleaner
 from stages.data.sources.raw import Asked, Reader, asked_of
+from stages.data.sources.scoping import EVERY, Scope
 from stages.data.sources.windows import DAY, Days, Windows, ahead, next_month, reach, windows_of
 from stages.errors import DataError, ParamsError
 from stages.params import Collect, PythonSource, SqlSource, TableSource
@@ -81,7 +82,8 @@ class Table:
         whole = collect.model_copy(update={"features": []})
         if self._by_days(collect):
             last = next_month(collect.start) if collect.start else None
-            frame, schema = self.load([], asked_of(collect, end=min(filter(None, (last, collect.end)))))
+            asked = asked_of(collect, end=min(filter(None, (last, collect.end))))
+            frame, schema = self.load([], asked, Scope(collect.scope, whole=False))
             days = self._days(frame)
             first = collect.start or days.min().astype(dt.date)
             until = min(next_month(first), collect.end or dt.date.max)
@@ -97,22 +99,35 @@ class Table:
         schema["look"] = {"rows": len(window), "pilot": len(pilot), "more": more}
         return _choice(window, FIRST_LOOK_ROWS, seed), schema
 
-    def load(self, wanted: list[str], asked: Asked | None = None) -> tuple[pd.DataFrame, Schema]:
-        """Return every row, with the features named (all, if none is), and the part of the schema known by then.
+    def load(self, wanted: list[str], asked: Asked | None = None, scope: Scope = EVERY) -> tuple[pd.DataFrame, Schema]:
+        """Return every row of a scope, with the features named (all, if none is), and what the schema holds by then.
 
         Raises
         ------
         DataError
             If the rows cannot be had or a column cannot be used.
         """
-        return self.cleaner.clean(self.reader.read(asked or asked_of(Collect())), wanted)
+        return self.cleaner.clean(self.reader.read(asked or asked_of(Collect())), wanted, scope)
 
     def _shares(self, collect: Collect, seed: int) -> tuple[pd.DataFrame, pd.DataFrame, Schema]:
         rows = math.ceil(collect.rows / (1 - collect.pilot_share)) if collect.rows else None
-        frame, schema = self.load(collect.features, asked_of(collect, rows=rows))
+        frame, schema = self._so_many(collect, rows)
         by = By(self.time, self.group, self.target if self.task == "classification" else None)
         window, pilot = cut(frame, [1 - collect.pilot_share, collect.pilot_share], by, seed)
         return window, pilot, schema
+
+    def _so_many(self, collect: Collect, rows: int | None) -> tuple[pd.DataFrame, Schema]:
+        """Return the rows of the scope; of a source that is asked for a number, as many if it has them.
+
+        It knows nothing of the scope, so it is asked again for more, by the share that lay within.
+        """
+        scope, asked = Scope(collect.scope), rows
+        while True:
+            frame, schema = self.load(collect.features, asked_of(collect, rows=asked), scope)
+            seen = len(frame) + schema.get("scope", {"outside": 0})["outside"]
+            if rows is None or asked is None or "rows" not in self.reader.asks or len(frame) >= rows or seen < asked:
+                return frame, schema
+            asked = max(2 * asked, math.ceil(asked * rows / len(frame)))
 
     def _by_days(self, collect: Collect) -> bool:
         """Tell whether windows go by days."""
@@ -136,7 +151,7 @@ class Table:
 
     def _collect_days(self, collect: Collect, seed: int) -> Collected:
         end = reach(collect.end, collect.pilot_days) if collect.end else None
-        frame, schema = self.load(collect.features, asked_of(collect, end=end))
+        frame, schema = self.load(collect.features, asked_of(collect, end=end), Scope(collect.scope))
         days = self._days(frame)
         first, after = days.min().astype(dt.date), days.max().astype(dt.date) + DAY
         found = windows_of(collect, min(first, collect.start or first), after)
@@ -147,7 +162,8 @@ class Table:
                 raise DataError(
                     f"the {name}, {bounds[0]} to {bounds[1]}, holds no row",
                     where=self.reader.shown,
-                    expected=f"rows in it; there are rows from {first} to {after - DAY}",
+                    expected=f"rows in it; there are rows from {first} to {after - DAY}"
+                    + (" within data.collect.scope" if collect.scope else ""),
                     todo="edit data.collect",
                 )
         self._settle_classes(pd.concat([window, pilot], ignore_index=True), schema)

@@ -28,7 +28,7 @@ from stages.training.error_signals import curve_falling, overfitting, too_flexib
 from stages.training.learning_curve import doubling_gain
 from stages.training.metrics import Array, Scorer, bootstrap, constant_prediction, repeat, row_losses
 from stages.training.reference import NAME
-from stages.training.requirement_signals import requirements_missed, requirements_trade_off
+from stages.training.requirement_signals import metric_reached, requirements_missed, requirements_trade_off
 from stages.training.thresholds import sweep
 from tests.stages.signal_cases import Case
 
@@ -148,12 +148,23 @@ def make_scores(severity: float, rows: int, seed: int) -> dict[str, Any]:
     return {"target": digits()[1][valid].astype(float), "prediction": probabilities(kind)[valid]}
 
 
+REACHED = 0.2
 BOUNDS = {"roc_auc": Requirement(at_least=0.9), "log_loss": Requirement(at_most=0.5)}
 
 
 def measure_missed(target: Array, prediction: Array) -> Signal:
     found = bootstrap(Scorer(TASK, target, prediction, constant()), ["roc_auc", "log_loss"], **SAMPLING)
     return requirements_missed(found, BOUNDS, chosen="one", optimise="log_loss")
+
+
+def make_better(severity: float, rows: int, seed: int) -> dict[str, Any]:
+    """The better the model, the surer it has reached what was asked of it."""
+    return make_scores(1.0 - severity, rows, seed)
+
+
+def measure_reached(target: Array, prediction: Array) -> Signal:
+    found = bootstrap(Scorer(TASK, target, prediction, constant()), ["log_loss"], **SAMPLING)
+    return metric_reached("log_loss", found["log_loss"], Requirement(at_most=REACHED), ["size_mb"])
 
 
 def measure_pilot(target: Array, prediction: Array) -> Signal:
@@ -263,6 +274,7 @@ CASES = [
     # Held against the estimate (docs/concepts.md), so these tell on any number of rows.
     Case("requirements_trade_off", make_odds, measure_odds, tiny=None),
     Case("requirements_missed", make_scores, measure_missed, tiny=None),
+    Case("metric_reached", make_better, measure_reached),
     Case("pilot_fails", make_scores, measure_pilot, tiny=None),
     Case("hard_slices", make_slices, measure_slices),
     Case("tests_fail", make_tests, lambda tests: gate.tests_fail(tests, "one"), tiny=None),
