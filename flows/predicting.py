@@ -38,7 +38,7 @@ WORDS = {
 
 @dataclass
 class Counted:
-    """What became of the rows: how many were answered, and how many were not, by reason; how many are new in the log."""
+    """What became of the rows: how many were answered, how many not and why, how many are new in the log."""
 
     rows: int
     release: str

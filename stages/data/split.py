@@ -1,4 +1,7 @@
-"""Split the valid rows into train, valid and test, encode the target, and say whether the labels are enough."""
+"""Split the valid rows into train, valid and test, encode the target, and say whether the labels are enough.
+
+Rows that people reviewed join the training rows afterwards, so that no other split is another one by them.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ import pandas as pd
 from stages.data.copies import drop_copies
 from stages.data.cost import label_cost
 from stages.data.cutting import By, cut
+from stages.data.joining import join
 from stages.data.labels.applying import with_labels
 from stages.errors import DataError, ParamsError
 from stages.files import read_json, read_parquet, write_json, write_parquet
@@ -42,11 +46,20 @@ def run(project: Path) -> None:
     weighed["pilot"] = pilot.assign(**{WEIGHT: 1.0})
     if split.copies == "drop":
         weighed = drop_copies(weighed, schema)
+    weighed, reviewed, places = join(
+        weighed,
+        read_parquet(project / "data/reviewed.parquet"),
+        schema,
+        lambda part: weights(part, params.data.hard_slices),
+    )
     folder = project / "data/splits"
     shutil.rmtree(folder, ignore_errors=True)
     for name, part in weighed.items():
         write_parquet(folder / f"{name}.parquet", part)
-    metrics = {name: _figures(part[schema["target"]], schema) for name, part in weighed.items()}
+    metrics: dict[str, Any] = {name: _figures(part[schema["target"]], schema) for name, part in weighed.items()}
+    if len(reviewed):
+        write_parquet(folder / "reviewed.parquet", reviewed)
+    metrics["reviewed"] = places
     metrics["quarantined"] = {name: int(validation[name]["quarantined"]) for name in ("window", "pilot")}
     fails = expectations_signal(validation, params.data)
     train = weighed["train"][schema["target"]]

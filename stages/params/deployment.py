@@ -88,8 +88,8 @@ class Log(Section):
 
     url_env: str | None = Field(
         None,
-        description="Environment variable that holds the SQLAlchemy URL of an SQLite or PostgreSQL database. Empty: the "
-        "file .loopwright/predictions.db.",
+        description="Environment variable that holds the SQLAlchemy URL of a SQLite or PostgreSQL database. Empty: "
+        "the file .loopwright/predictions.db.",
     )
 
 

@@ -1,4 +1,4 @@
-"""What the log keeps of each prediction: the row as the model read it, what was said of it, and who is to look at it."""
+"""What the log keeps of each prediction: the row as the model read it, what was said of it, and by which release."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def entries_of(
     ] if parts else nothing  # fmt: skip
     sure = [None if np.isnan(value) else value for value in answers["confidence"].tolist()]
     said = answers["suggestion"].astype("str").tolist()
-    found = []
+    found: list[Entry] = []
     for place, row in enumerate(as_json(rows.frame)):
         key = keys[place] if keys else None
         content = digest(row, "" if key is None else key)

@@ -1,7 +1,7 @@
 """New rows as the released model reads them: cleaned as the source's are, or the cell named that stands in the way.
 
-A column of the source is judged by all its cells: text or numbers, marker or value. New rows may be few, or one, so they
-are not judged again: what each column is stands in the release's card.
+A column of the source is judged by all its cells: text or numbers, marker or value. New rows may be few, or one, so
+they are not judged again: what each column is stands in the release's card.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ def read_rows(raw: Raw, contract: Contract) -> Rows:
     raw = cleaner.renamed(raw)
     frame, place = raw.frame, raw.place
     _check_there([*contract.features, *contract.beside], frame, place)
-    time = to_time(frame[contract.time], contract.time, place) if contract.time in frame.columns else None
+    time = to_time(frame[contract.time], str(contract.time), place) if contract.time in frame.columns else None
     scaled = [Scale(**item) for item in contract.scale if item["column"] in frame.columns]
     frame = Cleaner(Tabular(target="", scale=scaled), "classification").scaled(raw, time)
     found = {name: _feature(frame[name], name, kind, contract, raw) for name, kind in contract.features.items()}
