@@ -111,17 +111,15 @@ def _using(commands: Commands) -> None:
 
 def _sheets(both: Group, rows: str, order: str) -> argparse.ArgumentParser:
     """Add the two commands of labelling, by a file that goes out and comes back; return the first."""
-    out = of_project(_added(both, "export", f"write {rows}"))
+    out = of_project(_added(both, "export", f"write {rows}"), inner=True)
     out.add_argument("--format", choices=["csv", "labelstudio"], default="csv", help="default: csv")
     out.add_argument("--out", type=Path, metavar="FILE", help="default: print")
     out.add_argument("-n", type=int, metavar="N", help=f"at most so many, {order}")
-    into = of_project(_added(both, "import", "take labels in: CSV, or Label Studio's JSON export"))
+    into = of_project(_added(both, "import", "take labels in: CSV, or Label Studio's JSON export"), inner=True)
     into.add_argument("file", type=Path, metavar="FILE")
     into.add_argument(
         "--by", metavar="NAME", help="who labelled, where the file does not say (default: Git's user.name)"
     )
-    for command in (out, into):
-        command.set_defaults(project=argparse.SUPPRESS)  # what stands before export or import counts too
     return out
 
 
@@ -147,9 +145,10 @@ def _planning(commands: Commands) -> None:
     plan.add_argument("--show", action="store_true", help="print the charter and what is still open")
 
 
-def of_project(command: argparse.ArgumentParser) -> argparse.ArgumentParser:
-    """Let a command be told which project."""
-    command.add_argument("-C", "--project", type=Path, default=Path(), metavar="DIR", help="the project (default: .)")
+def of_project(command: argparse.ArgumentParser, *, inner: bool = False) -> argparse.ArgumentParser:
+    """Let a command be told which project; an inner one leaves what its outer one was told."""
+    default = argparse.SUPPRESS if inner else Path()
+    command.add_argument("-C", "--project", type=Path, default=default, metavar="DIR", help="the project (default: .)")
     return command
 
 

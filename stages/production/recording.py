@@ -50,6 +50,7 @@ def entries_of(
     ] if parts else nothing  # fmt: skip
     sure = [None if np.isnan(value) else value for value in answers["confidence"].tolist()]
     said = answers["suggestion"].astype("str").tolist()
+    answered, why, edition = answers["answered"].tolist(), answers["reason"].tolist(), released.edition
     found: list[Entry] = []
     for place, row in enumerate(as_json(rows.frame)):
         key = keys[place] if keys else None
@@ -57,7 +58,7 @@ def entries_of(
         named = "key" if key is not None else f"{call} {first + place}"
         found.append(
             {
-                "id": digest(released.edition, content, named),
+                "id": digest(edition, content, named),
                 "content": content,
                 "at": at,
                 "release": released.name,
@@ -70,8 +71,8 @@ def entries_of(
                 "prediction": said[place],
                 "probabilities": probabilities[place],
                 "confidence": sure[place],
-                "answered": bool(answers["answered"].iat[place]),
-                "reason": answers["reason"].iat[place],
+                "answered": answered[place],
+                "reason": why[place],
             }
         )
     return found

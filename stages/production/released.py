@@ -126,19 +126,22 @@ def load_released(project: Path) -> Released:
 
 
 def policy_of(card: dict[str, Any]) -> Policy:
-    """Return what a release answers; by a card that does not tell, all."""
-    told = card.get("policy") or {"threshold": card.get("threshold", 0.5)}
+    """Return what a release answers; by a card that does not tell, all of the project's scope."""
+    told = dict(card.get("policy") or {"threshold": card.get("threshold", 0.5)})
+    told["scope"] = told.get("scope") or (card.get("scope") or {}).get("conditions", [])
     return Policy(**told)
 
 
 def contract_of(project: Path, card: dict[str, Any]) -> Contract:
     """Return what a release takes in; where its card does not tell, by the project as it is now."""
+    named = [str(item["column"]) for item in policy_of(card).scope]
+    kinds = (card.get("scope") or {}).get("columns", {})
     told = card.get("input") or input_of(project) | {"written_as": None}
     return Contract(
         kind=told["kind"],
         features=dict(card["features"]),
         written_as=told["written_as"],
-        beside=list(dict.fromkeys(str(item["column"]) for item in policy_of(card).scope)),
+        beside={name: kinds.get(name, "category") for name in named if name not in card["features"]},
         time=told["time"],
         group=told["group"],
         key=told["key"],

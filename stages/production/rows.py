@@ -46,8 +46,8 @@ class Contract:
         Column -> "number" or "category".
     written_as : dict or None
         Features of numbers whose cells are truth values or dates; None when the card does not tell.
-    beside : list of str
-        Columns that are no features and without which nothing can be answered: those of the scope.
+    beside : dict
+        Columns of the scope that are no features -> "number" or "category".
     time, group, key : str or None
         Columns that are taken along when they are there.
     rename, scale
@@ -57,7 +57,7 @@ class Contract:
     kind: str
     features: dict[str, str]
     written_as: dict[str, str] | None
-    beside: list[str]
+    beside: dict[str, str]
     time: str | None
     group: str | None
     key: str | None
@@ -113,7 +113,10 @@ def read_rows(raw: Raw, contract: Contract) -> Rows:
     scaled = [Scale(**item) for item in contract.scale if item["column"] in frame.columns]
     frame = Cleaner(Tabular(target="", scale=scaled), "classification").scaled(raw, time)
     found = {name: _feature(frame[name], name, kind, contract, raw) for name, kind in contract.features.items()}
-    found |= {name: frame[name] for name in contract.beside if name not in found}
+    found |= {
+        name: cells_of(frame[name]) if kind == "category" else _guess(frame[name], name, place)
+        for name, kind in contract.beside.items()
+    }
     roles: dict[str, Any] = {} if time is None else {"time": time}
     for role, name, read in (("group", contract.group, read_group), ("key", contract.key, read_key)):
         if name in frame.columns:
@@ -190,12 +193,15 @@ def _date(raw: pd.Series[Any], name: str, place: Place) -> pd.Series[Any]:
 
 def _guess(raw: pd.Series[Any], name: str, place: Place) -> pd.Series[Any]:
     """Read numbers, truth values or dates, whichever the cells are: the card of an older release does not tell."""
-    found, words = None, cells_of(raw).dropna()
-    if pd.api.types.is_datetime64_any_dtype(raw.dtype) or (len(words) and words.str.fullmatch(ISO_DATE).all()):
-        found = _date(raw, name, place)
-    elif len(words) and words.str.lower().isin(list(TRUTHS)).all():
-        found = _truth(raw, name, place)
-    return _number(raw, name, place) if found is None else found
+    if pd.api.types.is_datetime64_any_dtype(raw.dtype):
+        return _date(raw, name, place)
+    if not pd.api.types.is_numeric_dtype(raw.dtype):
+        words = cells_of(raw).dropna()
+        if len(words) and words.str.fullmatch(ISO_DATE).all():
+            return _date(raw, name, place)
+        if len(words) and words.str.lower().isin(list(TRUTHS)).all():
+            return _truth(raw, name, place)
+    return _number(raw, name, place)
 
 
 def _unreadable(raw: pd.Series[Any], bad: pd.Series[Any], name: str, place: Place, expected: str) -> DataError:

@@ -9,12 +9,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from stages.answering import OUT_OF_SCOPE, within
 from stages.data.labels.applying import ROW
 from stages.data.labels.log import REVIEWED, Answer, Reviewed, read_reviewed
 from stages.data.labels.merging import answers_table, people
 from stages.data.labels.reading import Coder
 from stages.errors import DataError
+from stages.params import Within
 
 KINDS = {"number": (int, float), "category": (str,)}
 HEAD = ("item", "id", "key", "time", "group", "by", "at", "release", "predicted", "reason")
@@ -39,8 +42,8 @@ def reviewed_rows(project: Path, count: int, schema: dict[str, Any], coder: Code
     -------
     DataFrame
         ``item`` (the key, else the prediction), what the log of labels tells of the row, ``value`` (class code, or
-        number), ``unfit`` (why it cannot be learned from now, else empty: its label is no class of these data, or a
-        feature is not known of it), and each feature as ``row.NAME``.
+        number), ``unfit`` (why it cannot be learned from now, else empty: its label is no class of these data, it is
+        out of their scope, or a feature is not known of it), and each feature as ``row.NAME``.
     """
     labels = read_reviewed(project, count)
     last = {label.item: label for label in labels}
@@ -49,16 +52,17 @@ def reviewed_rows(project: Path, count: int, schema: dict[str, Any], coder: Code
     n_classes = len(schema["classes"]) if schema["classes"] else None
     values = people(answers_table(answers, coder, REVIEWED), n_classes)[0] if answers else pd.Series(dtype="float64")
     cells = _cells(project, list(last.values()))
-    unfit = [
-        UNKNOWN_LABEL if label.item not in values.index else UNFIT if not _fits(cells[label.item], schema) else ""
-        for label in last.values()
-    ]
+    unfit = np.array([_unfit(cells[item], schema) for item in last], dtype="<U16")
+    unfit[~_in_scope([cells[item] for item in last], schema)] = OUT_OF_SCOPE
+    unfit[[item not in values.index for item in last]] = UNKNOWN_LABEL
     head = pd.DataFrame({name: [getattr(label, name) for label in last.values()] for name in HEAD}, dtype="str")
     columns = {
         f"{ROW}{name}": pd.Series([_cell(cells[item].get(name), kind) for item in last], dtype=DTYPES[kind])
         for name, kind in schema["features"].items()
     }
-    found = head.assign(value=head["item"].map(values).astype("float64"), unfit=pd.Series(unfit, dtype="str"))
+    found = head.assign(
+        value=head["item"].map(values).astype("float64"), unfit=pd.Series(unfit, index=head.index, dtype="str")
+    )
     return pd.concat([found, pd.DataFrame(columns, index=head.index)], axis=1)
 
 
@@ -85,12 +89,20 @@ def _cells(project: Path, labels: Sequence[Reviewed]) -> dict[str, dict[str, Any
     return {label.item: label.row | {name: private[label.id].get(name) for name in label.withheld} for label in labels}
 
 
-def _fits(row: dict[str, Any], schema: dict[str, Any]) -> bool:
-    """Tell whether the row holds every feature, each of its kind."""
-    return all(
+def _unfit(row: dict[str, Any], schema: dict[str, Any]) -> str:
+    """Say whether a feature is not known of the row, or of another kind than it is now."""
+    known = all(
         name in row and (row[name] is None or isinstance(row[name], KINDS[kind]))
         for name, kind in schema["features"].items()
     )
+    return "" if known else UNFIT
+
+
+def _in_scope(rows: Sequence[dict[str, Any]], schema: dict[str, Any]) -> NDArray[np.bool_]:
+    """Tell which rows meet the scope of the data, (n,); one of which its columns are not known does not."""
+    scope = [Within(**item) for item in (schema.get("scope") or {}).get("conditions", [])]
+    columns = {item.column: [row.get(item.column) for row in rows] for item in scope}
+    return within(pd.DataFrame(columns, index=range(len(rows))), scope)
 
 
 def _cell(value: Any, kind: str) -> Any:
