@@ -103,6 +103,7 @@ def read_rows(raw: Raw, contract: Contract) -> Rows:
     DataError
         If a column is not there, or a cell is not what the model learned from; file, row and column are named.
     """
+    raw = Raw(raw.frame.reset_index(drop=True), raw.place, raw.unusable)
     raw = _plain(raw) if contract.kind in CONVERTED else raw
     there = {old: new for old, new in contract.rename.items() if old in raw.frame.columns}
     cleaner = Cleaner(Tabular(target="", rename=there), "classification")
@@ -165,10 +166,14 @@ def _number(raw: pd.Series[Any], name: str, place: Place) -> pd.Series[Any]:
     if pd.api.types.is_datetime64_any_dtype(raw.dtype):
         raise place.error(name, "holds dates", "numbers", TODO)
     number = to_number(raw, name, place)
-    if number is None:
-        number = pd.to_numeric(raw, errors="coerce")
-        raise _unreadable(raw, number.isna(), name, place, "a number, or a missing marker (empty, NA, ?, -, null)")
-    return number
+    if number is not None:
+        return number
+    number = pd.to_numeric(raw, errors="coerce").astype("float64")
+    words = cells_of(raw)
+    bad = number.isna() & words.notna() & ~is_marker(words)
+    if bad.any():
+        raise _unreadable(words, bad, name, place, "a number, or a missing marker (empty, NA, ?, -, null)")
+    return number  # of few rows all may be markers
 
 
 def _truth(raw: pd.Series[Any], name: str, place: Place) -> pd.Series[Any]:
@@ -176,7 +181,7 @@ def _truth(raw: pd.Series[Any], name: str, place: Place) -> pd.Series[Any]:
     found = text.map({**TRUTHS, "1": 1.0, "0": 0.0, "1.0": 1.0, "0.0": 0.0}).astype("float64")
     bad = found.isna() & text.notna() & ~is_marker(text)
     if bad.any():
-        raise _unreadable(raw, bad, name, place, "true or false")
+        raise _unreadable(cells_of(raw), bad, name, place, "true or false")
     return found
 
 
@@ -187,7 +192,7 @@ def _date(raw: pd.Series[Any], name: str, place: Place) -> pd.Series[Any]:
     moment = pd.to_datetime(text.where(text.str.fullmatch(ISO_DATE)), utc=True, format="ISO8601", errors="coerce")
     bad = moment.isna() & text.notna() & ~is_marker(text)
     if bad.any():
-        raise _unreadable(raw, bad, name, place, "a date in ISO 8601, such as 2024-05-01")
+        raise _unreadable(text, bad, name, place, "a date in ISO 8601, such as 2024-05-01")
     return days_since_1970(moment)
 
 
@@ -204,13 +209,9 @@ def _guess(raw: pd.Series[Any], name: str, place: Place) -> pd.Series[Any]:
     return _number(raw, name, place)
 
 
-def _unreadable(raw: pd.Series[Any], bad: pd.Series[Any], name: str, place: Place, expected: str) -> DataError:
-    text = cells_of(raw)
-    bad = bad & text.notna() & ~is_marker(text)
-    first = text[bad].iloc[0]
-    return place.error(
-        name, f"{int(bad.sum())} of {len(raw)} cells cannot be read, first {first!r}", expected, TODO, bad
-    )
+def _unreadable(text: pd.Series[Any], bad: pd.Series[Any], name: str, place: Place, expected: str) -> DataError:
+    what = f"{int(bad.sum())} of {len(text)} cells cannot be read, first {text[bad].iloc[0]!r}"
+    return place.error(name, what, expected, TODO, bad)
 
 
 Reader = Callable[[pd.Series, str, Place], pd.Series]
