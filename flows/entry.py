@@ -113,6 +113,8 @@ def _but_for_labels(project: Path, before: dict[str, int]) -> set[str]:
         values = patching.patched(read_params(project), before)
         for key in absent:
             del values["data"]["labels"][key.rpartition(".")[2]]
+        if not values["data"]["labels"]:
+            del values["data"]["labels"]
         hashes.add(patching.hash_of(values))
     return hashes
 

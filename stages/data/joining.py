@@ -103,18 +103,24 @@ def places(rows: pd.DataFrame, parts: dict[str, pd.DataFrame], schema: Schema, k
         what the label step said (``unfit``, ``unknown_label``).
     """
     found = _by_group_and_time(rows, parts, schema)
-    found[_known(rows, parts, schema, keyed)] = KNOWN
     unfit = rows["review.unfit"].to_numpy(dtype="str")
-    return np.where(unfit == "", found, unfit)
+    found = np.where(unfit == "", found, unfit)
+    used = np.flatnonzero(np.isin(found, (TRAIN, RELEASE)))
+    if len(used):
+        found[used[_known(rows.iloc[used], parts, schema, keyed[used])]] = KNOWN
+    return found
 
 
 def _known(rows: pd.DataFrame, parts: dict[str, pd.DataFrame], schema: Schema, keyed: Mask) -> Mask:
+    """Tell which rows the source has, or a later review of a row with the same features, (n,)."""
     features, key = list(schema["features"]), schema.get("key")
-    known = rows.duplicated(subset=features, keep="last").to_numpy() & ~keyed
+    known = np.zeros(len(rows), dtype=bool)
     for part in parts.values():
         known |= copied(hashed(part, rows, schema)) & ~keyed
         if key:
             known |= rows[key].isin(part[key]).to_numpy() & keyed
+    rest = np.flatnonzero(~known)
+    known[rest] = rows.iloc[rest].duplicated(subset=features, keep="last").to_numpy() & ~keyed[rest]
     return known
 
 

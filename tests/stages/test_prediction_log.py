@@ -1,4 +1,4 @@
-"""The log of predictions, in SQLite and PostgreSQL: nothing is lost, nothing counts twice, and the queue is in order."""
+"""The log of predictions, in SQLite and PostgreSQL: nothing is lost or counts twice, and the queue is in order."""
 
 from __future__ import annotations
 

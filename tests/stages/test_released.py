@@ -1,4 +1,4 @@
-"""The released model on new rows: it sees what the pilot saw, answers by its policy, and names a cell it cannot read."""
+"""The released model on new rows: it sees what the pilot saw, answers by its policy, names a cell it cannot read."""
 
 from __future__ import annotations
 
