@@ -56,7 +56,7 @@ def test_what_people_say_of_unsure_rows_is_learned_from(cli: Cli, tmp_path: Path
     for name in ("valid", "pilot"):
         pd.testing.assert_frame_equal(pd.read_parquet(project / f"data/splits/{name}.parquet"), before[name])
 
-    cli(project, "restore", str(first["iteration"]), "--force")
+    cli(project, "restore", str(first["iteration"]))
     pd.testing.assert_frame_equal(pd.read_parquet(project / "data/splits/train.parquet"), before["train"])
     assert not (project / "data/splits/reviewed.parquet").exists()
     assert len((project / "labels/reviewed.jsonl").read_text().splitlines()) == 5  # no label is lost

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +24,7 @@ from stages.errors import DataError, LoopwrightError
 from stages.files import read_json, write_json
 from stages.params import load_params
 from stages.production.log import PredictionLog
+from tests.conftest import ROOT
 from tests.stages.releasing import many_kinds, release
 
 SOURCE = {"key": "id", "time": "day"}
@@ -61,6 +65,21 @@ def test_a_file_is_answered_logged_and_queued_once(project: Path, capsys: pytest
     assert "60 of them stood in the log already" in capsys.readouterr().err
     pd.testing.assert_frame_equal(pd.read_parquet(project / "out.parquet")[["key"]], table[["key"]], check_dtype=False)
     assert len(reviewing.waiting(project)) == 60 - found.answered
+
+
+def test_nothing_heavy_is_imported_but_what_predicts(project: Path) -> None:
+    """Great Expectations, Prefect and DVC take seconds, and no prediction needs them."""
+    code = (
+        "import sys; from flows.cli import main\n"
+        "try: main(sys.argv[1:])\n"
+        "finally: print(sorted({'prefect', 'great_expectations', 'dvc', 'optuna', 'cleanlab'} & set(sys.modules)))"
+    )
+    arguments = ["predict", "-C", str(project), str(project / "new.csv"), "--out", str(project / "o.csv")]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    run = subprocess.run(
+        [sys.executable, "-c", code, *arguments], env=environment, capture_output=True, text=True, check=True
+    )
+    assert run.stdout.strip() == "[]"
 
 
 def test_rows_without_a_key_are_told_apart_by_file_and_row(project: Path) -> None:

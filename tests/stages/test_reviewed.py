@@ -44,7 +44,7 @@ def project(tmp_path: Path) -> Path:
             "target": random.choice(CLASSES, 120),
         }
     )
-    schema = {"target": "target", "time": None, "group": None, "key": None, "classes": CLASSES}
+    schema: dict[str, Any] = {"target": "target", "time": None, "group": None, "key": None, "classes": CLASSES}
     schema |= {"features": {"a": "number", "b": "category"}, "more": {}, "more_rows": 0, "include_pilot": {}}
     part = {"failing": 0, "rows": 100, "quarantined": 0}
     changed = {"name": "schema_changed", "says": ""}
