@@ -45,6 +45,7 @@ def parser() -> argparse.ArgumentParser:
     _asking(commands)
     _sending_back(commands)
     _data(commands)
+    _using(commands)
     _planning(commands)
     return commands.top
 
@@ -92,15 +93,34 @@ def _data(commands: Commands) -> None:
     suggest.add_argument("--write", action="store_true", help="write the suite and the profile beside it")
 
     both = commands.group("label", "Labels by people: export what is asked, import answers", "what", "export|import")
-    out = of_project(_added(both, "export", "write the rows that wait for a label"))
+    _sheets(both, "the rows that wait for a label", "the most suspect first")
+
+
+def _using(commands: Commands) -> None:
+    predict = commands.add("predict", "Answer new rows with the released model", "What it leaves to people is queued.")
+    predict.add_argument("file", type=Path, metavar="FILE", help="CSV or Parquet, in the form of the project's data")
+    predict.add_argument("--out", type=Path, metavar="FILE", help="CSV or Parquet (default: print CSV)")
+    predict.add_argument("--dry-run", action="store_true", help="keep nothing in the log")
+    predict.add_argument("--json", action="store_true", help="tell what became of the rows as JSON; needs --out")
+    review = commands.add("review", "Rows that the model left to people: how many wait, export them, import labels")
+    both = review.add_subparsers(dest="what", metavar="export|import")
+    _sheets(both, "the rows that wait for review", "the oldest first").add_argument(
+        "--with-suggestion", action="store_true", help="with what the model would say; people then tend to agree"
+    )
+
+
+def _sheets(both: Group, rows: str, order: str) -> argparse.ArgumentParser:
+    """Add the two commands of labelling, by a file that goes out and comes back; return the first."""
+    out = of_project(_added(both, "export", f"write {rows}"), inner=True)
     out.add_argument("--format", choices=["csv", "labelstudio"], default="csv", help="default: csv")
     out.add_argument("--out", type=Path, metavar="FILE", help="default: print")
-    out.add_argument("-n", type=int, metavar="N", help="at most so many, the most suspect first")
-    into = of_project(_added(both, "import", "take answers in: CSV, or Label Studio's JSON export"))
+    out.add_argument("-n", type=int, metavar="N", help=f"at most so many, {order}")
+    into = of_project(_added(both, "import", "take labels in: CSV, or Label Studio's JSON export"), inner=True)
     into.add_argument("file", type=Path, metavar="FILE")
     into.add_argument(
         "--by", metavar="NAME", help="who labelled, where the file does not say (default: Git's user.name)"
     )
+    return out
 
 
 def _planning(commands: Commands) -> None:
@@ -126,9 +146,10 @@ def _planning(commands: Commands) -> None:
     plan.add_argument("--show", action="store_true", help="print the charter and what is still open")
 
 
-def of_project(command: argparse.ArgumentParser) -> argparse.ArgumentParser:
-    """Let a command be told which project."""
-    command.add_argument("-C", "--project", type=Path, default=Path(), metavar="DIR", help="the project (default: .)")
+def of_project(command: argparse.ArgumentParser, *, inner: bool = False) -> argparse.ArgumentParser:
+    """Let a command be told which project; an inner one leaves what its outer one was told."""
+    default = argparse.SUPPRESS if inner else Path()
+    command.add_argument("-C", "--project", type=Path, default=default, metavar="DIR", help="the project (default: .)")
     return command
 
 

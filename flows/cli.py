@@ -180,6 +180,25 @@ def _label(args: argparse.Namespace, project: Path) -> int:
     return OK
 
 
+def _predict(args: argparse.Namespace, project: Path) -> int:
+    from flows.predicting import predict
+
+    predict(project, args.file, out=args.out, dry_run=args.dry_run, as_json=args.json)
+    return OK
+
+
+def _review(args: argparse.Namespace, project: Path) -> int:
+    from flows.people import reviewing
+
+    if args.what == "export":
+        reviewing.export(project, form=args.format, out=args.out, count=args.n, suggest=args.with_suggestion)
+    elif args.what == "import":
+        reviewing.take(project, args.file, by=args.by)
+    else:
+        reviewing.tell(project)
+    return OK
+
+
 COMMANDS = {
     "run": _run,
     "status": _status,
@@ -195,6 +214,8 @@ COMMANDS = {
     "upgrade": _upgrade,
     "expectations": _expectations,
     "label": _label,
+    "predict": _predict,
+    "review": _review,
 }
 
 

@@ -13,11 +13,12 @@ from flows.people.labelling import answers_counted
 from flows.record import Iteration
 from flows.situation import Past, Situation, distance_of
 from flows.transitions import RELEASED, STAGES, WAITING
-from stages.data.labels.log import read_answers
+from stages.data.labels.log import read_answers, read_reviewed
 from stages.params import check_params, read_params
 from stages.signals import Signal
 
-CURSOR = "data.labels.answers"
+# How many labels of people count, of rows of the source and of rows that were predicted.
+ANSWERS, REVIEWED = "data.labels.answers", "data.labels.reviewed"
 ANSWER = "answer"  # the signal of a line that answers a question
 
 
@@ -55,12 +56,12 @@ def take_up(project: Path, record: list[Iteration]) -> Entry | Ended:
     answers that count, with which a run that waits goes on, and one that ended begins again, at data.
     """
     if not record:
-        came = len(read_answers(project))
-        if came:
-            patching.apply(project, {CURSOR: came})
+        patch = {key: count for key, count in came_in(project).items() if count}
+        if patch:
+            patching.apply(project, patch)
         return Entry(new_run(), 1, STAGES[0], "first run of this project", by="person")
     last = record[-1]
-    arrived = _arrived(project, last)
+    arrived = _arrived(project, record)
     if arrived is not None:
         return arrived
     move, now = last.move, patching.params_hash(project)
@@ -74,29 +75,48 @@ def take_up(project: Path, record: list[Iteration]) -> Entry | Ended:
     return Entry(new_run(), last.iteration + 1, STAGES[0], _edited(project, record, now), "edited", by="person")
 
 
-def _arrived(project: Path, last: Iteration) -> Entry | None:
+def came_in(project: Path) -> dict[str, int]:
+    """Return how many labels of people there are, by the key of params that says how many count."""
+    return {ANSWERS: len(read_answers(project)), REVIEWED: len(read_reviewed(project))}
+
+
+def counted(project: Path, record: list[Iteration]) -> dict[str, int]:
+    """Return how many labels of people the last iteration knew, by the same keys."""
+    answers = answers_counted(record[-1])
+    if answers is None:
+        answers = check_params(read_params(project)).data.labels.answers
+    found = (item.metrics.get("labels", {}).get("reviewed") for item in reversed(record))
+    reviewed = next((int(item["labels"]) for item in found if item is not None), 0)
+    return {ANSWERS: answers, REVIEWED: reviewed}
+
+
+def _arrived(project: Path, record: list[Iteration]) -> Entry | None:
     """Return the entry with labels that came in since a run waited or ended, None when there are none."""
+    last = record[-1]
     if last.move["to"] in STAGES:
         return None
-    counted = answers_counted(last)
-    if counted is None:
-        counted = check_params(read_params(project)).data.labels.answers
-    came = len(read_answers(project))
-    if came <= counted or last.params_after not in _but_for_answers(project, counted):
+    came, before = came_in(project), counted(project, record)
+    patch = {key: count for key, count in came.items() if count > before[key]}
+    if not patch or last.params_after not in _but_for_labels(project, before):
         return None
-    patch = {CURSOR: came}
     patching.apply(project, patch)
     run = last.run if last.move["to"] == WAITING else new_run()
-    because = f"{came - counted} labels came in"
+    words = {ANSWERS: "labels came in", REVIEWED: "labels of reviewed rows came in"}
+    because = ", ".join(f"{count - before[key]} {words[key]}" for key, count in patch.items())
     return Entry(run, last.iteration + 1, "data", because, "labels_arrived", patch, by="person")
 
 
-def _but_for_answers(project: Path, counted: int) -> set[str]:
-    """Return the hashes that the params had while so many answers counted; the number may not have stood there yet."""
-    values = patching.patched(read_params(project), {CURSOR: counted})
-    written = patching.hash_of(values)
-    del values["data"]["labels"]["answers"]
-    return {written, patching.hash_of(values)}
+def _but_for_labels(project: Path, before: dict[str, int]) -> set[str]:
+    """Return the hashes that the params had while so many labels counted; a number may not have stood there yet."""
+    hashes = set()
+    for absent in ([], [ANSWERS], [REVIEWED], [ANSWERS, REVIEWED]):
+        values = patching.patched(read_params(project), before)
+        for key in absent:
+            del values["data"]["labels"][key.rpartition(".")[2]]
+        if not values["data"]["labels"]:
+            del values["data"]["labels"]
+        hashes.add(patching.hash_of(values))
+    return hashes
 
 
 def entry_after(done: Iteration) -> Entry:

@@ -12,8 +12,8 @@ from flows import patching, pipeline, record, snapshots
 from flows.entry import Ended, Entry, entry_after, new_run
 from flows.lock import Running, owner, project_lock
 from flows.people import boundary
-from flows.people.labelling import user_name
 from flows.people.requests import Request, checked, put
+from flows.people.sheets import user_name
 from flows.people.waiting import how_to_go_on
 from flows.project import check_project
 from flows.record import Iteration

@@ -20,7 +20,7 @@ CODE_FILE = "code.json"
 # What makes an iteration, besides the outputs that dvc.lock names. Params last: they tell whether a restore is whole.
 KEPT = ("dvc.yaml", "dvc.lock", CODE_FILE, "expectations", "labels", "*.dvc", "params.yaml")
 # Answers of people are only ever added to: params say how many of them an iteration knew.
-NEVER_RESTORED = ("labels/answers.jsonl",)
+NEVER_RESTORED = ("labels/answers.jsonl", "labels/reviewed.jsonl")
 
 
 def save(project: Path, name: str, message: str) -> str:

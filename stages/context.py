@@ -117,6 +117,23 @@ class Context:
 
         return pd.concat([self.split(name) for name in ("train", "valid", "test")], ignore_index=True)
 
+    def learned(self) -> pd.DataFrame:
+        """Return all rows that a release learns from: the window, and reviewed rows from among its later part."""
+        import pandas as pd
+
+        window, reviewed = self.window(), self.reviewed()
+        if reviewed is None:
+            return window
+        later = reviewed[reviewed["review.place"] == "release"]
+        target = self.schema["target"]
+        later = later.assign(**{target: later[target].astype(window[target].dtype)})[list(window.columns)]
+        return pd.concat([window, later], ignore_index=True)
+
+    def reviewed(self) -> pd.DataFrame | None:
+        """Return the rows that people reviewed, each with its place (`stages.data.joining`); None where none are."""
+        path = self.project / "data" / "splits" / "reviewed.parquet"
+        return read_parquet(path) if path.exists() else None
+
     def split(self, name: str) -> pd.DataFrame:
         """Return the rows of a split: train, valid, test or pilot."""
         return read_parquet(self.project / "data" / "splits" / f"{name}.parquet")

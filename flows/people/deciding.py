@@ -11,8 +11,8 @@ from flows.entry import ANSWER
 from flows.lock import Running
 from flows.people import answers
 from flows.people.answers import Answer
-from flows.people.labelling import user_name
 from flows.people.requests import check_patch
+from flows.people.sheets import user_name
 from flows.people.suspended import suspended
 from flows.record import Iteration, read_record
 from flows.running import run

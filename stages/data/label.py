@@ -1,6 +1,7 @@
 """Give every valid row its final label: the column's, or what truth, annotators, people and an oracle say.
 
-What is written are labels, not rows: the splits take them in. Without `data.labels` nothing is read at all.
+What is written are labels, not rows: the splits take them in. Without `data.labels` nothing is read at all. Rows that
+the released model left to people are read beside them: they are rows of their own, which the splits place.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from stages.data.labels.merging import (
 )
 from stages.data.labels.oracle import ask
 from stages.data.labels.reading import Coder, read_annotations, read_truth
+from stages.data.labels.reviewed import reviewed_rows
 from stages.data.labels.signals import annotator_unreliable, annotators_disagree, labels_pending, reasons
 from stages.errors import ParamsError
 from stages.files import read_json, read_parquet, write_json, write_parquet
@@ -38,18 +40,21 @@ NO_ANSWERS = {"item": "str", "answer": "float64", "others": "float64"}
 def run(project: Path) -> None:
     """Write the labels, those of people beside each other's, the rows that wait for one, metrics and signals."""
     params = load_params(project)
-    if not params.data.labels.configured:
-        _write(project, Made())
-        return
-    schema = read_json(project / "data/schema.json")
-    if not schema.get("key"):
+    settings, made = params.data.labels, Made()
+    schema = read_json(project / "data/schema.json") if settings.configured or settings.reviewed else {}
+    if settings.configured and not schema.get("key"):
         raise ParamsError(
             "labels from elsewhere are joined to the rows by a key, and no column is named",
             where="params.yaml: data.source.key",
             expected="a column that is different in every row",
             todo="name one",
         )
-    _write(project, make(project, params, schema))
+    if settings.configured:
+        made = make(project, params, schema)
+    if settings.reviewed:
+        made.reviewed = reviewed_rows(project, settings.reviewed, schema, Coder(schema["classes"]))
+    made.metrics["reviewed"] = {"labels": settings.reviewed, "rows": len(made.reviewed)}
+    _write(project, made)
 
 
 class Made:
@@ -59,6 +64,7 @@ class Made:
         self.labels = pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in NO_LABELS.items()})
         self.human = pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in NO_ANSWERS.items()})
         self.pending = pd.DataFrame({"key": pd.Series(dtype="str"), "why": pd.Series(dtype="str")})
+        self.reviewed = pd.DataFrame({"item": pd.Series(dtype="str")})
         self.metrics: dict[str, Any] = {"oracle": 0}
         self.signals: list[Signal] = []
 
@@ -164,6 +170,7 @@ def _write(project: Path, made: Made) -> None:
     write_parquet(project / "data/labels.parquet", made.labels)
     write_parquet(project / "data/human.parquet", made.human)
     write_parquet(project / "data/pending.parquet", made.pending)
+    write_parquet(project / "data/reviewed.parquet", made.reviewed)
     write_json(project / "metrics/labels.json", made.metrics)
     write_signals(project / "data/label_signals.json", made.signals)
 

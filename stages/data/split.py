@@ -1,4 +1,7 @@
-"""Split the valid rows into train, valid and test, encode the target, and say whether the labels are enough."""
+"""Split the valid rows into train, valid and test, encode the target, and say whether the labels are enough.
+
+Rows that people reviewed join the training rows afterwards, so that no other split is another one by them.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ import pandas as pd
 from stages.data.copies import drop_copies
 from stages.data.cost import label_cost
 from stages.data.cutting import By, cut
+from stages.data.joining import TRAIN, join
 from stages.data.labels.applying import with_labels
 from stages.errors import DataError, ParamsError
 from stages.files import read_json, read_parquet, write_json, write_parquet
@@ -43,18 +47,27 @@ def run(project: Path) -> None:
     weighed["pilot"] = pilot.assign(**{WEIGHT: 1.0})
     if split.copies == "drop":
         weighed = drop_copies(weighed, schema)
+    weighed, reviewed, places = join(
+        weighed,
+        read_parquet(project / "data/reviewed.parquet"),
+        schema,
+        lambda part: weights(part, params.data.hard_slices),
+    )
     folder = project / "data/splits"
     shutil.rmtree(folder, ignore_errors=True)
     for name, part in weighed.items():
         write_parquet(folder / f"{name}.parquet", part)
-    metrics = {name: _figures(part[schema["target"]], schema) for name, part in weighed.items()}
+    metrics: dict[str, Any] = {name: _figures(part[schema["target"]], schema) for name, part in weighed.items()}
+    if len(reviewed):
+        write_parquet(folder / "reviewed.parquet", reviewed)
+    metrics["reviewed"] = places
     metrics["quarantined"] = {name: int(validation[name]["quarantined"]) for name in ("window", "pilot")}
     if "scope" in schema:
         counts = {key: schema["scope"][key] for key in ("inside", "outside", "share_outside")}
         metrics["scope"] = counts | {"says": words([Within(**item) for item in schema["scope"]["conditions"]])}
     fails = expectations_signal(validation, params.data)
     train = weighed["train"][schema["target"]]
-    few = labels_signal(train, schema, params.data)
+    few = labels_signal(train, schema, params.data, reviewed=places)
     cost = label_cost(
         rows=sum(validation[name]["rows"] for name in ("window", "pilot")),
         labels=sum(len(part) for part in weighed.values()) + read_json(project / "metrics/labels.json")["oracle"],
@@ -176,10 +189,13 @@ def expectations_signal(validation: dict[str, Any], data: Data) -> Signal:
     return signal.model_copy(update={"fires": True}) if table_level else signal
 
 
-def labels_signal(target: pd.Series, schema: dict[str, Any], data: Data) -> Signal:
+def labels_signal(
+    target: pd.Series, schema: dict[str, Any], data: Data, *, reviewed: dict[str, int] | None = None
+) -> Signal:
     """Return ``labels_too_few``: labelled training rows relative to ``data.minimum``, the scarcer of rows and class."""
     minimum = data.minimum
     ratio, says = len(target) / minimum.rows, f"{len(target)} labelled training rows, {minimum.rows} needed"
+    says += f", {reviewed[TRAIN]} of them reviewed by people" if reviewed and TRAIN in reviewed else ""
     counts: dict[str, int] = {}
     if schema["classes"]:
         codes = target.value_counts()
@@ -197,6 +213,7 @@ def labels_signal(target: pd.Series, schema: dict[str, Any], data: Data) -> Sign
         evidence={
             "train_rows": len(target),
             "classes": counts,
+            "reviewed": reviewed or {},
             "minimum": {"rows": minimum.rows, "per_class": minimum.per_class},
             "rows": schema["window"]["rows"],
             "pilot_rows": schema["pilot"]["rows"],

@@ -9,6 +9,7 @@ from typing import Any
 
 from stages.errors import ProjectError
 from stages.files import read_json, replacing, write_json
+from stages.params import load_params
 
 FOLDER = "releases"
 POINTER = f"{FOLDER}/current.json"
@@ -37,7 +38,10 @@ def publish(project: Path, *, iteration: int) -> dict[str, Any]:
     pointer["card"] = f"{name}/card-{iteration:03d}.json"
     # Which rows it was judged on: another model can be compared with it on the same ones only.
     seen = {"pilot_sha256": _sha256(project / "data" / "splits" / "pilot.parquet")}
-    write_json(project / pointer["card"], {**card, **seen, "iteration": iteration, "sha256": sha256})
+    write_json(
+        project / pointer["card"],
+        {**card, **seen, "input": input_of(project), "iteration": iteration, "sha256": sha256},
+    )
     write_json(project / POINTER, pointer)
     return pointer
 
@@ -63,6 +67,14 @@ def read_pointer(project: Path) -> dict[str, Any] | None:
             expected="what a release wrote",
             todo=f"delete it; loopwright run --again releases anew, and {FOLDER}/*/card-*.json tell what was",
         ) from None
+
+
+def input_of(project: Path) -> dict[str, Any]:
+    """Return how the source's rows became those that the model learned from, so that new rows can become the same."""
+    schema, source = read_json(project / "data" / "schema.json"), load_params(project).data.source
+    roles = {role: schema.get(role) for role in ("target", "time", "group", "key")}
+    mended = source.model_dump(mode="json", include={"rename", "scale"})
+    return {"kind": source.kind, "written_as": schema.get("written_as", {}), **roles, **mended}
 
 
 def current(project: Path) -> dict[str, Any] | None:

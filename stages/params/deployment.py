@@ -83,6 +83,16 @@ class Champion(Section):
     )
 
 
+class Log(Section):
+    """Where predictions are kept (`loopwright predict`)."""
+
+    url_env: str | None = Field(
+        None,
+        description="Environment variable that holds the SQLAlchemy URL of a SQLite or PostgreSQL database. Empty: "
+        "the file .loopwright/predictions.db.",
+    )
+
+
 class Deployment(Section):
     """What a model must show before it is released."""
 
@@ -90,3 +100,4 @@ class Deployment(Section):
     slices: Slices = Field(default_factory=Slices)
     shift: Shift = Field(default_factory=Shift)
     champion: Champion = Field(default_factory=Champion)
+    log: Log = Field(default_factory=Log)

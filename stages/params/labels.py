@@ -40,6 +40,11 @@ class Labels(Section):
     answers: Annotated[int, Field(ge=0)] = Field(
         0, description="So many answers of labels/answers.jsonl count; `loopwright run` raises it when some came in."
     )
+    reviewed: Annotated[int, Field(ge=0)] = Field(
+        0,
+        description="So many labels of labels/reviewed.jsonl count, those of rows that the released model left to "
+        "people; `loopwright run` raises it when some came in.",
+    )
     min_agreement: Annotated[float, Field(ge=-1, le=1)] = Field(
         0.667,
         description="Annotators disagree below this alpha; Krippendorff (2004) takes less for no basis of conclusions.",

@@ -195,7 +195,7 @@ def _listed(
 ) -> pd.DataFrame:
     """Return the suspect rows, the most suspect first; those of a bad source count as more suspect by its rate.
 
-    Rows that were asked again already are left out.
+    Rows that were asked again already are left out, and those that people reviewed.
     """
     order, score = suspects(codes, prediction)
     name, key, classes = work.schema.get("label_source"), work.schema.get("key"), work.schema["classes"]
@@ -214,7 +214,9 @@ def _listed(
     ).iloc[order]
     labels = read_parquet(work.project / "data" / "labels.parquet")
     again = labels["key"][labels["origin"].isin(["answer", "oracle"])]
-    return table[~table["key"].isin(again)].sort_values("quality", kind="stable")
+    reviewed = work.reviewed()
+    theirs = reviewed[key] if key and reviewed is not None else []
+    return table[~table["key"].isin([*again, *theirs])].sort_values("quality", kind="stable")
 
 
 def _write(project: Path, found: dict[str, Any], listed: pd.DataFrame | None) -> None:

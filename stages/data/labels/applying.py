@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+ROW = "row."  # a feature of a reviewed row, beside what is known of the review
+
 
 def with_labels(frame: pd.DataFrame, labels: pd.DataFrame, part: str, schema: dict[str, Any]) -> pd.DataFrame:
     """Return the rows of a part with their final labels.

@@ -1,8 +1,10 @@
-"""The two files of the label queue: what was asked, and every answer that came. No pandas: the command line reads them.
+"""The files of labels by people: what was asked, and all that came back. No pandas: the command line reads them.
 
 ``labels/answers.jsonl`` is only ever appended to, and flushed to the disk before anything else is told of it. How many
 of its lines count is ``data.labels.answers``: an older iteration is restored by an older number, and no answer is lost.
-``labels/queue.csv`` belongs to an iteration and is restored with it.
+``labels/queue.csv`` belongs to an iteration and is restored with it. ``labels/reviewed.jsonl`` is to rows that the
+released model left to people what the answers are to rows of the source; such a row is nowhere else, so it stands in
+its line.
 """
 
 from __future__ import annotations
@@ -12,13 +14,15 @@ import io
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from stages.errors import DataError
 from stages.files import write_text
 
-ANSWERS, QUEUE = "labels/answers.jsonl", "labels/queue.csv"
+ANSWERS, QUEUE, REVIEWED = "labels/answers.jsonl", "labels/queue.csv", "labels/reviewed.jsonl"
+Line = TypeVar("Line", bound=BaseModel)
 
 
 class Answer(BaseModel):
@@ -45,6 +49,49 @@ class Answer(BaseModel):
     file: str
 
 
+class Reviewed(BaseModel):
+    """One label by one person of a row that was predicted, and the row.
+
+    Attributes
+    ----------
+    id : str
+        The prediction, by which the log knows it.
+    key, time, group : str or None
+        What the row's columns of these roles held.
+    label, by, at, file : str
+        As in `Answer`.
+    release : str
+        Which release predicted, the first twelve digits of its hash.
+    predicted, reason : str
+        What it would have said, and why it left the row to people.
+    row : dict
+        The features as the model read them: numbers, text, None where nothing is known.
+    withheld : list of str
+        Features that may not leave the project (``planning.security.private``): they stand in the log alone.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str
+    key: str | None
+    time: str | None
+    group: str | None
+    label: str
+    by: str
+    at: str
+    file: str
+    release: str
+    predicted: str
+    reason: str
+    row: dict[str, float | str | None]
+    withheld: list[str]
+
+    @property
+    def item(self) -> str:
+        """What names the row: its key, or the prediction."""
+        return self.id if self.key is None else self.key
+
+
 class Asked(BaseModel):
     """One entry of the queue: a row asked again, why, in which iteration, and the noise estimated at that time."""
 
@@ -64,34 +111,50 @@ def read_answers(project: Path, count: int | None = None) -> list[Answer]:
     DataError
         If a line is damaged, or there are fewer than ``count``.
     """
-    path = project / ANSWERS
+    return _read(project / ANSWERS, Answer, "answers", ANSWERS, count)
+
+
+def read_reviewed(project: Path, count: int | None = None) -> list[Reviewed]:
+    """Return the first ``count`` labels of reviewed rows, as `read_answers` does."""
+    return _read(project / REVIEWED, Reviewed, "reviewed", REVIEWED, count)
+
+
+def append_answers(project: Path, answers: Sequence[Answer]) -> None:
+    """Append answers in one write and flush them to the disk; a torn last line is cut off first."""
+    _append(project / ANSWERS, answers)
+
+
+def append_reviewed(project: Path, labels: Sequence[Reviewed]) -> None:
+    """Append labels of reviewed rows, as `append_answers` does."""
+    _append(project / REVIEWED, labels)
+
+
+def _read(path: Path, kind: type[Line], name: str, shown: str, count: int | None) -> list[Line]:
     *lines, _torn = path.read_bytes().split(b"\n") if path.exists() else [b""]
     if count is not None and len(lines) < count:
         raise DataError(
             f"holds {len(lines)} answers",
-            where=ANSWERS,
-            expected=f"{count}, as data.labels.answers says",
-            todo="bring the file back from Git, or set data.labels.answers to what there is",
+            where=shown,
+            expected=f"{count}, as data.labels.{name} says",
+            todo=f"bring the file back from Git, or set data.labels.{name} to what there is",
         )
     found = []
     for number, line in enumerate(lines[:count], start=1):
         try:
-            found.append(Answer.model_validate_json(line))
+            found.append(kind.model_validate_json(line))
         except ValidationError as error:
             raise DataError(
                 f"damaged: {error.errors()[0]['msg']}",
-                where=f"{ANSWERS} line {number}",
+                where=f"{shown} line {number}",
                 expected="one answer as JSON",
                 todo="bring the line back from Git",
             ) from None
     return found
 
 
-def append_answers(project: Path, answers: Sequence[Answer]) -> None:
-    """Append answers in one write and flush them to the disk; a torn last line is cut off first."""
-    path = project / ANSWERS
+def _append(path: Path, lines: Sequence[BaseModel]) -> None:
     path.parent.mkdir(exist_ok=True)
-    text = "".join(answer.model_dump_json() + "\n" for answer in answers)
+    text = "".join(line.model_dump_json() + "\n" for line in lines)
     with path.open("ab+") as file:
         file.seek(0)
         file.truncate(file.read().rfind(b"\n") + 1)

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from stages.data.sources import Schema
-from stages.data.sources.columns import Place, as_text, to_feature, to_labels, to_number, to_time
+from stages.data.sources.columns import NUMBER, Place, as_text, to_feature, to_labels, to_number, to_time, written_as
 from stages.data.sources.raw import Raw
 from stages.data.sources.scoping import EVERY, Scope
 from stages.errors import DataError
@@ -45,7 +45,7 @@ class Cleaner:
         DataError
             If a column cannot be used; the message names file, row and column.
         """
-        raw = self._renamed(raw)
+        raw = self.renamed(raw)
         place, columns = raw.place, list(raw.frame.columns)
         named = ("target", "time", "group", "key", "label_source")
         for role, name in ((role, getattr(self, role)) for role in named):
@@ -55,7 +55,7 @@ class Cleaner:
         for name in self.settings.drop:
             _check_there(name, columns, "params.yaml: data.source.drop", place.shown)
         time = to_time(raw.frame[self.time], self.time, place) if self.time is not None else None
-        raw = replace(raw, frame=self._scaled(raw, time))
+        raw = replace(raw, frame=self.scaled(raw, time))
         known = scope.columns(raw, self.settings)
         raw, inside = scope.leave(raw, known)
         time = time if time is None else time[inside].reset_index(drop=True)
@@ -69,9 +69,9 @@ class Cleaner:
         if self.time is not None and time is not None:
             data[self.time] = time
         if self.group is not None:
-            data[self.group] = _read_group(frame[self.group], self.group, place)
+            data[self.group] = read_group(frame[self.group], self.group, place)
         if self.key is not None:
-            data[self.key] = _read_key(frame[self.key], self.key, place)
+            data[self.key] = read_key(frame[self.key], self.key, place)
         if self.label_source is not None:
             data[self.label_source] = as_text(frame[self.label_source])
         data |= {name: column[inside].reset_index(drop=True) for name, column in known.items() if name not in data}
@@ -82,6 +82,11 @@ class Cleaner:
             "key": self.key,
             "label_source": self.label_source,
             "features": features,
+            "written_as": {
+                name: how
+                for name, kind in features.items()
+                if kind == "number" and (how := written_as(frame[name])) != NUMBER
+            },
             "classes": classes,
             "dropped": dropped,
             "feature_groups": {name: [name] for name in found},
@@ -90,7 +95,8 @@ class Cleaner:
         }
         return pd.DataFrame(data | {self.target: target}), schema
 
-    def _renamed(self, raw: Raw) -> Raw:
+    def renamed(self, raw: Raw) -> Raw:
+        """Return the columns by the names that the project knows them by."""
         names = self.settings.rename
         for name in names:
             _check_there(name, list(raw.frame.columns), "params.yaml: data.source.rename", raw.place.shown)
@@ -105,7 +111,8 @@ class Cleaner:
         unusable = {names.get(name, name): what for name, what in raw.unusable.items()}
         return Raw(raw.frame.rename(columns=names), raw.place, unusable)
 
-    def _scaled(self, raw: Raw, time: pd.Series[Any] | None) -> pd.DataFrame:
+    def scaled(self, raw: Raw, time: pd.Series[Any] | None) -> pd.DataFrame:
+        """Return the columns in the units that they had."""
         frame = raw.frame
         for item in self.settings.scale:
             where = "params.yaml: data.source.scale"
@@ -226,7 +233,8 @@ def _check_varies(target: pd.Series, name: str, place: Place) -> None:
         )
 
 
-def _read_group(raw: pd.Series, name: str, place: Place) -> pd.Series:
+def read_group(raw: pd.Series, name: str, place: Place) -> pd.Series:
+    """Return the column of groups, none of them missing."""
     text = as_text(raw)
     if text.isna().any():
         count = int(text.isna().sum())
@@ -234,7 +242,8 @@ def _read_group(raw: pd.Series, name: str, place: Place) -> pd.Series:
     return text
 
 
-def _read_key(raw: pd.Series, name: str, place: Place) -> pd.Series:
+def read_key(raw: pd.Series, name: str, place: Place) -> pd.Series:
+    """Return the column of keys, each once."""
     text = as_text(raw)
     for bad, what, todo in (
         (text.isna(), "keys are missing", "fill them in"),

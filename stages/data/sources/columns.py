@@ -16,6 +16,8 @@ MARKERS = ("none", "?", "-", "--", ".", "..", "#n/a")
 LARGEST = float(np.finfo(np.float32).max)
 MOSTLY_NUMERIC = 0.9
 ISO_DATE = r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}.*)?"
+NUMBER, TRUTH, DATE = "number", "truth value", "date"
+TRUTHS = {"true": 1.0, "false": 0.0}
 ZONE = r"(Z|[+-]\d{2}:?\d{2})$"
 
 
@@ -47,7 +49,7 @@ def as_text(raw: pd.Series) -> pd.Series:
     Where others are text a marker stays what it may be, a category: a table whose "?" is no value gets one more of
     them, which does no harm; a class taken for missing would be lost.
     """
-    text = _cells(raw)
+    text = cells_of(raw)
     marked = is_marker(text)
     others = text[~marked].dropna()
     if not marked.any() or others.empty:
@@ -61,7 +63,8 @@ def is_marker(text: pd.Series) -> pd.Series:
     return text.str.lower().isin(MARKERS)
 
 
-def _cells(raw: pd.Series) -> pd.Series:
+def cells_of(raw: pd.Series) -> pd.Series:
+    """Return the cells as stripped text, the empty ones as missing."""
     text = raw.astype("str").str.strip()
     return text.mask(raw.isna() | text.str.lower().isin(MISSING))
 
@@ -79,7 +82,7 @@ def to_number(raw: pd.Series, name: str, place: Place) -> pd.Series | None:
         number = raw.astype("float64")
     else:
         number = pd.to_numeric(raw, errors="coerce").astype("float64")
-        words = _cells(raw[number.isna()]).dropna()
+        words = cells_of(raw[number.isna()]).dropna()
         if number.notna().any():
             words = words[~is_marker(words)]
         bad = pd.Series(raw.index.isin(words.index))
@@ -118,7 +121,7 @@ def to_feature(raw: pd.Series, name: str, place: Place) -> tuple[pd.Series, str]
         If the column holds nothing, or a few cells stand in the way of reading it as numbers.
     """
     dates = pd.api.types.is_datetime64_any_dtype(raw.dtype)
-    number = _days(pd.to_datetime(raw, utc=True)) if dates else to_number(raw, name, place)
+    number = days_since_1970(pd.to_datetime(raw, utc=True)) if dates else to_number(raw, name, place)
     if number is not None and number.isna().all():
         raise place.error(
             name, "all values are missing", "some values", "remove the column, or list it in data.source.drop"
@@ -128,15 +131,30 @@ def to_feature(raw: pd.Series, name: str, place: Place) -> tuple[pd.Series, str]
     text = as_text(raw)
     present = text.dropna()
     lower = present.str.lower()
-    if lower.isin(["true", "false"]).all():
-        return text.str.lower().map({"true": 1.0, "false": 0.0}).astype("float64"), "number"
+    if lower.isin(list(TRUTHS)).all():
+        return text.str.lower().map(TRUTHS).astype("float64"), "number"
     if present.str.fullmatch(ISO_DATE).all():
         days = pd.to_datetime(text, utc=True, format="ISO8601", errors="coerce")
         if days.isna().sum() == text.isna().sum():
-            return _days(days), "number"
+            return days_since_1970(days), "number"
     if len(present) > 2 and present.is_unique:
         return "every value is different"
     return text, "category"
+
+
+def written_as(raw: pd.Series) -> str:
+    """Return what the cells of a column that `to_feature` reads as numbers are: numbers, truth values or dates."""
+    if pd.api.types.is_datetime64_any_dtype(raw.dtype):
+        return DATE
+    if pd.api.types.is_bool_dtype(raw.dtype):
+        return TRUTH
+    if pd.api.types.is_numeric_dtype(raw.dtype):
+        return NUMBER
+    text = cells_of(raw).dropna()
+    text = text[~is_marker(text)]
+    if text.empty or pd.notna(pd.to_numeric(text.iloc[0], errors="coerce")):
+        return NUMBER
+    return TRUTH if text.iloc[0].lower() in TRUTHS else DATE
 
 
 def to_time(raw: pd.Series, name: str, place: Place) -> pd.Series:
@@ -195,5 +213,6 @@ def to_labels(raw: pd.Series) -> pd.Series:
     return number.astype("Int64") if bool((present == present.round()).all()) else number
 
 
-def _days(moment: pd.Series) -> pd.Series:
+def days_since_1970(moment: pd.Series) -> pd.Series:
+    """Return moments as days, fractions included."""
     return (moment - pd.Timestamp("1970-01-01", tz="UTC")) / pd.Timedelta(days=1)

@@ -114,19 +114,19 @@ class Query:
         except (NoSuchModuleError, ModuleNotFoundError) as error:
             hint = "pip install 'loopwright[postgresql]'" if "psycopg" in str(error) else "install its driver"
             raise DataError(
-                f"there is no driver for {url.drivername} ({_said(error, url)})", where=where, todo=hint
+                f"there is no driver for {url.drivername} ({said(error, url)})", where=where, todo=hint
             ) from None
         try:
             yield engine
         except DBAPIError as error:
             reached = error.statement is not None
             raise DataError(
-                ("the database refuses the query: " if reached else "cannot be reached: ") + _said(error.orig, url),
+                ("the database refuses the query: " if reached else "cannot be reached: ") + said(error.orig, url),
                 where=f"params.yaml: {self.key}" if reached else where,
                 todo="mend the query" if reached else "check the URL, and that the server runs",
             ) from None
         except SQLAlchemyError as error:
-            raise DataError(_said(error, url), where=where, todo="check URL and query") from None
+            raise DataError(said(error, url), where=where, todo="check URL and query") from None
         finally:
             engine.dispose()
 
@@ -169,8 +169,8 @@ def _rank(column: pd.Series[Any]) -> np.ndarray[Any, Any]:
     return np.where(codes < 0, len(codes), codes)
 
 
-def _said(error: BaseException | None, url: URL) -> str:
+def said(error: BaseException | None, url: URL) -> str:
     """Return the first line of an error, without the URL's password."""
     lines = str(error).strip().splitlines()
-    said = lines[0] if lines else type(error).__name__
-    return said.replace(str(url.password), "***") if url.password else said
+    first = lines[0] if lines else type(error).__name__
+    return first.replace(str(url.password), "***") if url.password else first

@@ -1,0 +1,111 @@
+"""Rows that the released model left to people, with the labels they gave: read from their log, not yet placed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from stages.answering import OUT_OF_SCOPE, within
+from stages.data.labels.applying import ROW
+from stages.data.labels.log import REVIEWED, Answer, Reviewed, read_reviewed
+from stages.data.labels.merging import answers_table, people
+from stages.data.labels.reading import Coder
+from stages.errors import DataError
+from stages.params import Within
+
+KINDS = {"number": (int, float), "category": (str,)}
+HEAD = ("item", "id", "key", "time", "group", "by", "at", "release", "predicted", "reason")
+UNKNOWN_LABEL, UNFIT = "unknown_label", "unfit"
+
+
+def reviewed_rows(project: Path, count: int, schema: dict[str, Any], coder: Coder) -> pd.DataFrame:
+    """Return the rows that people labelled, each once: by its last label of each person, of several their consensus.
+
+    Parameters
+    ----------
+    project : Path
+        The project.
+    count : int
+        How many labels count, ``data.labels.reviewed``.
+    schema : dict
+        Content of ``data/schema.json``.
+    coder : Coder
+        What a label may be.
+
+    Returns
+    -------
+    DataFrame
+        ``item`` (the key, else the prediction), what the log of labels tells of the row, ``value`` (class code, or
+        number), ``unfit`` (why it cannot be learned from now, else empty: its label is no class of these data, it is
+        out of their scope, or a feature is not known of it), and each feature as ``row.NAME``.
+    """
+    labels = read_reviewed(project, count)
+    last = {label.item: label for label in labels}
+    fit = [label for label in labels if coder.code(label.label) is not None]
+    answers = [Answer(key=one.item, label=one.label, by=one.by, at=one.at, file=one.file) for one in fit]
+    n_classes = len(schema["classes"]) if schema["classes"] else None
+    values = people(answers_table(answers, coder, REVIEWED), n_classes)[0] if answers else pd.Series(dtype="float64")
+    cells = _cells(project, list(last.values()))
+    unfit = np.array([_unfit(cells[item], schema) for item in last], dtype="<U16")
+    unfit[~_in_scope([cells[item] for item in last], schema)] = OUT_OF_SCOPE
+    unfit[[item not in values.index for item in last]] = UNKNOWN_LABEL
+    head = pd.DataFrame({name: [getattr(label, name) for label in last.values()] for name in HEAD}, dtype="str")
+    columns = {
+        f"{ROW}{name}": pd.Series([_cell(cells[item].get(name), kind) for item in last], dtype=DTYPES[kind])
+        for name, kind in schema["features"].items()
+    }
+    found = head.assign(
+        value=head["item"].map(values).astype("float64"), unfit=pd.Series(unfit, index=head.index, dtype="str")
+    )
+    return pd.concat([found, pd.DataFrame(columns, index=head.index)], axis=1)
+
+
+DTYPES: dict[str, Any] = {"number": "float64", "category": "str"}
+
+
+def _cells(project: Path, labels: Sequence[Reviewed]) -> dict[str, dict[str, Any]]:
+    """Return the features of each row by item; those withheld from Git come from the log of predictions."""
+    ids = [label.id for label in labels if label.withheld]
+    kept: dict[str, Any] = {}
+    if ids:
+        from stages.production.log import PredictionLog
+
+        kept = PredictionLog(project).find(ids)
+        missing = next((name for name in ids if name not in kept), None)
+        if missing is not None:
+            raise DataError(
+                f"does not hold prediction {missing}, whose private columns stand nowhere else",
+                where="the log of predictions",
+                expected=f"the log in which the labels of {REVIEWED} were given",
+                todo="bring it back, or set data.labels.reviewed: 0",
+            )
+    private = {name: json.loads(entry["row"]) for name, entry in kept.items()}
+    return {label.item: label.row | {name: private[label.id].get(name) for name in label.withheld} for label in labels}
+
+
+def _unfit(row: dict[str, Any], schema: dict[str, Any]) -> str:
+    """Say whether a feature is not known of the row, or of another kind than it is now."""
+    known = all(
+        name in row and (row[name] is None or isinstance(row[name], KINDS[kind]))
+        for name, kind in schema["features"].items()
+    )
+    return "" if known else UNFIT
+
+
+def _in_scope(rows: Sequence[dict[str, Any]], schema: dict[str, Any]) -> NDArray[np.bool_]:
+    """Tell which rows meet the scope of the data, (n,); one of which its columns are not known does not."""
+    scope = [Within(**item) for item in (schema.get("scope") or {}).get("conditions", [])]
+    columns = {item.column: [row.get(item.column) for row in rows] for item in scope}
+    return within(pd.DataFrame(columns, index=range(len(rows))), scope)
+
+
+def _cell(value: Any, kind: str) -> Any:
+    if isinstance(value, KINDS[kind]):
+        return value
+    return np.nan if kind == "number" else None

@@ -1,0 +1,195 @@
+"""The log of predictions: what was asked, what was answered, by which release; only ever added to.
+
+One table in any database that SQLAlchemy reaches; without settings a SQLite file of the project. It is no part of an
+iteration and is never restored: what was answered was answered.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Connection,
+    Float,
+    Integer,
+    MetaData,
+    Select,
+    String,
+    Table,
+    Text,
+    and_,
+    create_engine,
+    event,
+    func,
+    make_url,
+    select,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.pool import NullPool
+
+from stages.data.sources.sql import DRIVERS, said
+from stages.errors import DataError
+from stages.params import load_params
+
+FILE = ".loopwright/predictions.db"
+BATCH = 2_000
+ASKED = 500  # ids in one query: SQLite takes 999 parameters at least
+
+PREDICTIONS = Table(
+    "predictions",
+    MetaData(),
+    Column("number", Integer, primary_key=True),  # the order in which they came
+    Column("id", String(24), nullable=False, unique=True),
+    Column("content", String(24), nullable=False, index=True),  # the same for the same row, whoever answered
+    Column("at", String(32), nullable=False),  # ISO 8601, UTC
+    Column("release", String(12), nullable=False),
+    Column("iteration", Integer, nullable=False),
+    Column("source", String, nullable=False),
+    Column("key", String),
+    Column("time", String),
+    Column("group", String),
+    Column("row", Text, nullable=False),  # features and columns of the scope, JSON
+    Column("prediction", String, nullable=False),
+    Column("probabilities", Text),  # in the order of the card's classes, JSON
+    Column("confidence", Float),
+    Column("answered", Boolean, nullable=False, index=True),
+    Column("reason", String(16), nullable=False),
+)
+Entry = Mapping[str, Any]
+
+
+class PredictionLog:
+    """The log of one project. Use it as a context: everything written in it is kept, or nothing.
+
+    Parameters
+    ----------
+    project : Path
+        The project. ``deployment.log.url_env`` names the environment variable with the database's URL, if any.
+
+    Raises
+    ------
+    DataError
+        If the database cannot be reached; said without its password.
+    """
+
+    def __init__(self, project: Path) -> None:
+        self.project = project
+        self.shown, url = _url(project)
+        try:
+            self.engine = create_engine(url, poolclass=NullPool, connect_args=_options(url.get_backend_name()))
+        except (NoSuchModuleError, ModuleNotFoundError) as error:
+            raise DataError(f"there is no driver for {url.drivername} ({error})", where=self.shown) from None
+        self._url = url
+        if url.get_backend_name() == "sqlite":
+            event.listen(self.engine, "connect", _wait_and_keep)
+
+    @contextmanager
+    def writing(self) -> Iterator[Writer]:
+        """Yield what adds predictions, in one transaction."""
+        with self._said(), self.engine.begin() as connection:
+            PREDICTIONS.metadata.create_all(connection)
+            yield Writer(connection)
+
+    def waiting(self) -> list[Entry]:
+        """Return what was not answered and was not asked again since, the oldest first, of one batch the least sure.
+
+        Of a row with a key the last prediction counts: one that a later release answers waits no longer.
+        """
+        age = func.row_number().over(
+            partition_by=func.coalesce(PREDICTIONS.c.key, PREDICTIONS.c.id), order_by=PREDICTIONS.c.number.desc()
+        )
+        newest = select(PREDICTIONS.c.number, age.label("age")).subquery()
+        asked = (
+            select(PREDICTIONS)
+            .join(newest, and_(newest.c.number == PREDICTIONS.c.number, newest.c.age == 1))
+            .where(PREDICTIONS.c.answered.is_(False))
+            .order_by(PREDICTIONS.c.at, PREDICTIONS.c.confidence, PREDICTIONS.c.number)
+        )
+        return self._fetch([asked])
+
+    def find(self, ids: Iterable[str]) -> dict[str, Entry]:
+        """Return the predictions with these ids, those that there are."""
+        wanted = list(dict.fromkeys(ids))
+        parts = (wanted[start : start + ASKED] for start in range(0, len(wanted), ASKED))
+        found = self._fetch([select(PREDICTIONS).where(PREDICTIONS.c.id.in_(part)) for part in parts])
+        return {str(entry["id"]): entry for entry in found}
+
+    def counts(self) -> dict[str, int]:
+        """Return how many predictions there are for each reason; the empty one is that of those answered."""
+        found = self._fetch([select(PREDICTIONS.c.reason, func.count().label("n")).group_by(PREDICTIONS.c.reason)])
+        return {
+            str(entry["reason"]): int(entry["n"]) for entry in sorted(found, key=lambda entry: str(entry["reason"]))
+        }
+
+    def _fetch(self, queries: Sequence[Select[Any]]) -> list[Entry]:
+        if self._url.get_backend_name() == "sqlite" and not Path(str(self._url.database)).exists():
+            return []
+        with self._said(), self.engine.begin() as connection:
+            PREDICTIONS.metadata.create_all(connection)
+            return [dict(row) for query in queries for row in connection.execute(query).mappings()]
+
+    @contextmanager
+    def _said(self) -> Iterator[None]:
+        try:
+            yield
+        except SQLAlchemyError as error:
+            raise DataError(
+                "the log of predictions cannot be used: " + said(getattr(error, "orig", None) or error, self._url),
+                where=self.shown,
+                todo="check the database",
+            ) from None
+        finally:
+            self.engine.dispose()
+
+
+class Writer:
+    """Adds predictions to the log, those that it does not hold yet."""
+
+    def __init__(self, connection: Connection) -> None:
+        dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+        self.connection = connection
+        self.insert = dialect.insert(PREDICTIONS).on_conflict_do_nothing(index_elements=["id"])
+
+    def add(self, entries: Sequence[Entry]) -> None:
+        """Add predictions; one whose id the log holds stays as it is."""
+        for start in range(0, len(entries), BATCH):
+            self.connection.execute(self.insert, list(entries[start : start + BATCH]))
+
+    def size(self) -> int:
+        """Return how many predictions the log holds."""
+        return int(self.connection.execute(select(func.count()).select_from(PREDICTIONS)).scalar_one())
+
+
+def _url(project: Path) -> tuple[str, Any]:
+    """Return what to call the database in messages, and its URL."""
+    named = load_params(project).deployment.log.url_env
+    if named is None:
+        (project / FILE).parent.mkdir(exist_ok=True)
+        return FILE, make_url("sqlite://").set(database=str(project / FILE))
+    where, text = f"environment variable {named}", os.environ.get(named, "")
+    try:
+        url = make_url(text)
+    except (ArgumentError, ValueError):
+        what = "is no URL" if text else "is not set"
+        raise DataError(what, where=where, expected="dialect://user@host/database", todo="set it") from None
+    url = url.set(drivername=DRIVERS.get(url.drivername, url.drivername))
+    if url.get_backend_name() not in ("sqlite", "postgresql"):
+        raise DataError(f"{url.get_backend_name()} is not known here", where=where, expected="sqlite or postgresql")
+    return where, url
+
+
+def _options(backend: str) -> dict[str, Any]:
+    return {"timeout": 60} if backend == "sqlite" else {}
+
+
+def _wait_and_keep(connection: Any, record: Any) -> None:
+    """Let readers read while one writes, and flush every commit to the disk."""
+    connection.execute("pragma journal_mode = wal")
+    connection.execute("pragma synchronous = full")

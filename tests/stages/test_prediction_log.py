@@ -1,0 +1,108 @@
+"""The log of predictions, in SQLite and PostgreSQL: nothing is lost or counts twice, and the queue is in order."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stages.errors import DataError
+from stages.files import write_json
+from stages.production.log import FILE, Entry, PredictionLog
+from tests.stages.releasing import many_kinds, params_of
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def log(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PredictionLog:
+    settings: dict[str, Any] = {}
+    if request.param == "postgresql":
+        monkeypatch.setenv("PREDICTIONS", request.getfixturevalue("postgres"))
+        settings = {"log": {"url_env": "PREDICTIONS"}}
+    write_json(tmp_path / "params.yaml", params_of(many_kinds(), {}, deployment=settings))
+    made = PredictionLog(tmp_path)
+    if request.param == "postgresql":
+        from sqlalchemy import text
+
+        with made.engine.begin() as connection:
+            connection.execute(text("drop table if exists predictions"))
+    return made
+
+
+def entry(name: str, **more: Any) -> Entry:
+    made = {"id": name, "content": f"c {name}", "at": "2024-05-01T00:00:00.000+00:00", "release": "r", "iteration": 4}
+    made |= {"source": "new.csv", "key": None, "time": None, "group": None, "row": '{"a":1.5}', "prediction": "benign"}
+    return made | {"probabilities": "[0.6,0.4]", "confidence": 0.6, "answered": False, "reason": "unsure"} | more
+
+
+def ids(entries: list[Entry]) -> list[str]:
+    return [str(item["id"]) for item in entries]
+
+
+def test_what_is_recorded_again_stays_as_it_was(log: PredictionLog) -> None:
+    assert log.waiting() == []
+    with log.writing() as writer:
+        writer.add([entry("a"), entry("b", answered=True, reason="")])
+        assert writer.size() == 2
+    with log.writing() as writer:
+        writer.add([entry("a", prediction="malignant"), entry("c", reason="unseen_value")])
+        assert writer.size() == 3
+    assert log.counts() == {"": 1, "unseen_value": 1, "unsure": 1}
+    found = log.find(["a", "c", "zz"])
+    assert found.keys() == {"a", "c"}
+    assert (found["a"]["prediction"], found["a"]["confidence"], found["a"]["answered"]) == ("benign", 0.6, False)
+    assert len(log.find([str(number) for number in range(1200)])) == 0
+
+
+def test_a_mistake_on_the_way_leaves_nothing(log: PredictionLog) -> None:
+    def fail() -> None:
+        with log.writing() as writer:
+            writer.add([entry("a")])
+            raise DataError("stop")
+
+    with pytest.raises(DataError, match="stop"):
+        fail()
+    assert log.counts() == {}
+
+
+def test_the_oldest_comes_first_and_of_one_batch_the_least_sure(log: PredictionLog) -> None:
+    early = "2024-04-01T00:00:00.000+00:00"
+    with log.writing() as writer:
+        writer.add([entry("sure", confidence=0.7), entry("unsure", confidence=0.51), entry("old", at=early)])
+        writer.add([entry("done", answered=True, reason="")])
+    assert ids(log.waiting()) == ["old", "unsure", "sure"]
+
+
+def test_of_a_row_with_a_key_the_last_prediction_counts(log: PredictionLog) -> None:
+    with log.writing() as writer:
+        writer.add([entry("a1", key="a"), entry("b1", key="b"), entry("n1"), entry("n2")])
+        writer.add([entry("a2", key="a", release="s", answered=True, reason=""), entry("b2", key="b", release="s")])
+    assert sorted(ids(log.waiting())) == ["b2", "n1", "n2"]
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("", "is not set"),
+        ("no url", "is no URL"),
+        ("mysql://me@here/db", "mysql is not known here; expected sqlite or postgresql"),
+        ("postgresql://me:s3cret@127.0.0.1:1/db", "cannot be used"),
+    ],
+)
+def test_a_database_that_cannot_be_used_is_said_without_its_password(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str, says: str
+) -> None:
+    write_json(tmp_path / "params.yaml", params_of(many_kinds(), {}, deployment={"log": {"url_env": "PREDICTIONS"}}))
+    monkeypatch.setenv("PREDICTIONS", url)
+    with pytest.raises(DataError, match=says) as told:
+        PredictionLog(tmp_path).counts()
+    assert "environment variable PREDICTIONS" in str(told.value)
+    assert "s3cret" not in str(told.value)
+
+
+def test_a_file_that_is_no_database_is_said(tmp_path: Path) -> None:
+    write_json(tmp_path / "params.yaml", params_of(many_kinds(), {}))
+    (tmp_path / FILE).parent.mkdir()
+    (tmp_path / FILE).write_text("a text of some length that no database begins with" * 9)
+    with pytest.raises(DataError, match=r"predictions\.db: the log of predictions cannot be used"):
+        PredictionLog(tmp_path).counts()
