@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from stages.data.blocks import Blocks
 from stages.metric_names import OFFLINE
+from stages.training.calibration import Residuals, binned_residuals, calibration_error
 
 Array = NDArray[np.float64]
 Figure = dict[str, float | None]
@@ -113,6 +114,11 @@ class Scorer:
             starts = np.flatnonzero(np.r_[True, np.diff(score[order]) != 0])
             found.append((order, starts, (self.codes[order] == code).astype(float)))
         return found
+
+    @cached_property
+    def residuals(self) -> list[Residuals]:
+        """For each class scored: each row's bin by its probability, and observed less predicted."""
+        return binned_residuals(self.prediction, self.codes)
 
     def confusion(self, weight: Array) -> Array:
         """Return the weighted confusion matrix, (n_classes, n_classes): rows true, columns predicted."""
@@ -243,6 +249,7 @@ _METRICS: dict[str, Callable[[Scorer, Array], float]] = {
     "balanced_accuracy": lambda s, w: float(_recalls(s, w).mean()),
     "average_precision": _average_precision,
     "brier": _brier,
+    "calibration_error": lambda s, w: calibration_error(s.residuals, w, s.blocks),
     "f1": _f1,
     "log_loss": lambda s, w: _mean(s.losses, w),
     "log_loss_skill": lambda s, w: 1 - _ratio(_mean(s.losses, w), _mean(s.constant_losses, w)),
