@@ -98,7 +98,10 @@ def gate_open(situation: Situation) -> bool:
         case _:
             held = _passes(situation, "tests_fail") and _passes(situation, "pilot_fails")
             return held and not any(
-                map(situation.fires, ("serving_missed", "outcome_flat", "outcome_low", "champion_stays"))
+                map(
+                    situation.fires,
+                    ("serving_missed", "outcome_flat", "outcome_low", "negative_flips", "champion_stays"),
+                )
             )
 
 

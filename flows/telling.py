@@ -117,6 +117,8 @@ def tell_why(project: Path, number: int) -> None:
     if beside_line(item):
         console.print(escape(beside_line(item)))
     print_signals(console, item)
+    if item.stage == "deployment" and item.steps:
+        console.print(f"its tests: loopwright tests {item.iteration}")
     console.print(
         f"[bold]→ {item.move['to']}[/] by row [bold]{item.move['row']}[/]: {escape(str(item.move['reason']))}"
     )

@@ -57,7 +57,8 @@ def remarks(lines: Sequence[Iteration]) -> list[str]:
     found = [signal for stage in ("training", "deployment") if stage in last for signal in last[stage].signals]
     faults = [f"{signal['name']}: {signal['says']}" for signal in found if signal["fires"] and signal["name"] in FAULTS]
     missed = [item for signal in found for item in signal["evidence"].get("wishes_missed", [])]
-    return [*map(_missed_wish, missed), *faults]
+    unsure = [f"cannot tell: {name}" for signal in found for name in signal["evidence"].get("unsure", [])]
+    return [*map(_missed_wish, missed), *unsure, *faults]
 
 
 def _missed_wish(item: dict[str, Any]) -> str:

@@ -8,7 +8,7 @@ from flows.situation import Patch, Situation
 
 FIRST_TRIALS = 20
 # The rows that say that the candidate itself is at fault.
-REJECTING = frozenset({"tests_fail", "pilot_fails", "too_large", "too_large_or_slow"})
+REJECTING = frozenset({"tests_fail", "too_many_flips", "pilot_fails", "too_large", "too_large_or_slow"})
 
 
 def simpler_candidate(situation: Situation) -> Patch:

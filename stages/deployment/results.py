@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from stages.deployment.verdicts import FAILED, PASSED, SKIPPED, TOLD, UNSURE
 from stages.params import Deployment
 from stages.requirements import bound_words, number, surely
 from stages.signals import Signal
 
 Row = dict[str, Any]
 Found = Mapping[str, Any]
-PASSED, FAILED, UNSURE, TOLD, SKIPPED = "passed", "failed", "cannot tell", "told", "skipped"
 # What `tests_fail` is about; size, latency, slices and the pilot have signals of their own.
 OWN_KINDS = ("minimum_functionality", "invariance", "direction", "regression", "fairness", "robustness")
 MOST_NAMED = 3
