@@ -223,11 +223,19 @@ def _grouped(examined: Mapping[str, Any] | None) -> list[dict[str, Any]]:
 
 
 def _table(rows: Sequence[Row]) -> Table:
-    table = Table("verdict", "kind", "test", "rows", "figure", "limit", "says", box=SIMPLE_HEAD)
+    table = Table("verdict", box=SIMPLE_HEAD)
+    for head, ratio in (("test", 5), ("figure", 2), ("limit", 2)):
+        table.add_column(head, ratio=ratio)
+    last = None
     for row in rows:
-        cells = (kind_words(row["kind"]), row["test"], figure(row.get("rows")), measured(row), row.get("limit") or "–")
-        color = COLORS[row["verdict"]]
-        table.add_row(f"[{color}]{row['verdict']}[/]", *map(escape, cells), escape(row["says"]))
+        if row["kind"] != last:
+            table.add_section()
+            table.add_row("", f"[bold]{kind_words(row['kind'])}[/]", "", "")
+            last = row["kind"]
+        color, name = COLORS[row["verdict"]], row["test"].removeprefix(f"{kind_words(row['kind'])}: ")
+        on = f", {figure(row['rows'])} rows" if row.get("rows") else ""
+        test = f"{escape(name)}\n[dim]{escape(row['says'] + on)}[/]"
+        table.add_row(f"[{color}]{row['verdict']}[/]", test, measured(row), escape(row.get("limit") or "–"))
     return table
 
 

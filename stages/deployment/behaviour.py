@@ -26,7 +26,7 @@ from stages.files import write_json
 from stages.params import PARAMS_FILE, Direction, Invariance, MinimumFunctionality
 from stages.step import main
 from stages.training.estimators import predict
-from stages.training.metrics import Array
+from stages.training.metrics import Array, Figure
 from stages.training.store import load_model
 
 MAX_ROWS = 2000
@@ -143,7 +143,7 @@ class Trial:
             "failing": failing,
             "limit": test.max_failing,
             "tolerance": test.tolerance,
-            "says": f"{says}; beyond {test.tolerance:g} in {100 * float(fails.mean()):.1f}% of {len(fails)} rows",
+            "says": f"{says}; beyond {test.tolerance:g} in {_percent(failing)} of the rows",
             "worst": self._worst(test.column, moved, fails),
         }
 
@@ -236,6 +236,11 @@ def named(test: Invariance | Direction) -> str:
 def _score(prediction: Array) -> Array:
     """Return one number a row: the last class's probability, or the value."""
     return prediction if prediction.ndim == 1 else prediction[:, -1]
+
+
+def _percent(failing: Figure) -> str:
+    shares = {key: None if end is None else f"{100 * end:.1f}%" for key, end in failing.items()}
+    return f"{shares['value']}" + ("" if shares["low"] is None else f" ({shares['low']} … {shares['high']})")
 
 
 def _plain(value: Any) -> Any:

@@ -95,6 +95,8 @@ def fairness(work: Context, scorer: Scorer, pilot: pd.DataFrame) -> Found | None
 
 def _verdict(found: list[Found], bound: Requirement | None, how: str) -> Found:
     """Return the comparison of the column whose groups are furthest apart, and the verdict over all columns."""
+    small = [f"{item['column']} {name}" for item in found for name in item["small"]]
+    found = [{**item, "small": small} for item in found]
     known = [item for item in found if item["value"] is not None]
     sign = 1 if how == "difference" else -1
     first: Found = max(known, key=lambda item: sign * item["value"]) if known else found[0]

@@ -121,11 +121,13 @@ def _behaviour(test: Found) -> Row:
     verdict = SKIPPED if test.get("skipped") else PASSED if test["passed"] else FAILED
     failing = test.get("failing") or {}
     row = _row(str(test["kind"]), str(test["test"]), verdict, str(test.get("says") or test.get("skipped")), failing)
-    limit = test.get("limit")
+    limit, tolerance = test.get("limit"), test.get("tolerance")
     if limit is not None:
-        row["limit"] = f"{100 * limit:g}% of the rows"
-    elif "tolerance" in test:
-        row["limit"] = f"{test['tolerance']:g} on average"
+        row["limit"] = f"at most {100 * limit:g}% of the rows fail"
+    elif tolerance is not None:  # held by the mean over the rows
+        row |= dict.fromkeys(FIGURE, test["figure"])
+        least = test["kind"] == "direction"
+        row["limit"] = f"at least {-tolerance:g} on average" if least else f"at most {tolerance:g} on average"
     return row | {"rows": test["rows"], "worst": test.get("worst", [])}
 
 
@@ -187,7 +189,7 @@ def _slope(figure: Found) -> str:
     return (
         "the predictions are not far enough apart"
         if surely(figure, "above", 1.0)
-        else "1 is right; nothing else is sure"
+        else "1 would be right, and may be so"
     )
 
 
@@ -197,7 +199,7 @@ def _intercept(figure: Found) -> str:
     return (
         "beside the slope the predictions are too high"
         if surely(figure, "below", 0.0)
-        else "0 is right; nothing else is sure"
+        else "0 would be right, and may be so"
     )
 
 

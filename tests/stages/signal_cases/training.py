@@ -10,6 +10,7 @@ import pandas as pd
 
 from stages.data.sources.nycflights13 import Flights
 from stages.deployment.champion import champion_stays
+from stages.deployment.flips import negative_flips
 from stages.params import WEIGHT, Candidate, Champion, Checks, Collect
 from stages.training.bugs import look_for_bugs
 from stages.training.comparison import better_than_constant, paired_gain
@@ -134,7 +135,13 @@ def measure_champion(target: Any, new: Any, released: Any) -> Any:
     return champion_stays(gain, [], "log_loss", Champion())
 
 
+def measure_flips(target: Any, new: Any, released: Any) -> Any:
+    was, now = (found.argmax(axis=1) == target for found in (released, new))
+    return negative_flips(was, now, None, 0.05, SAMPLING.level)
+
+
 CASES = [
+    Case("negative_flips", worn_out, measure_flips, severities=(0.0, 0.3, 1.0), rows=280),
     Case("champion_stays", worn_out, measure_champion, severities=(0.0, 0.3, 1.0), rows=280),
     Case("leakage", noisy_copy, measure_leakage, severities=(0.0, 0.5, 0.7, 1.0), rows=440),
     Case("leakage", copied_rows, measure_leakage, severities=(0.0, 0.1, 0.3), rows=560),
