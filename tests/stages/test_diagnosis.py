@@ -13,7 +13,7 @@ from flows import patching
 from flows.init import init
 from stages.context import Context
 from stages.data import collect, label, split, validate
-from stages.deployment import behaviour, examine, pilot, refit, release, results, serving, slices
+from stages.deployment import behaviour, examine, gate, pilot, refit, release, results, serving, slices
 from stages.errors import DataError, ParamsError, ProjectError
 from stages.files import read_json, write_json, write_text
 from stages.params import Requirement

@@ -136,14 +136,18 @@ def test_chance_is_no_calibration_error_and_a_wrong_slope_is() -> None:
 
 def test_the_line_of_recalibration_is_the_maximum_likelihood() -> None:
     scorer = calibrated(1500, 0.5, 1)
-    logit = np.log(scorer.prediction[:, 1] / scorer.prediction[:, 0])
+    logit = np.asarray(np.log(scorer.prediction[:, 1] / scorer.prediction[:, 0]), dtype=float)
     line, influence = recalibration(logit, scorer.target, logistic=True)
     reference = LogisticRegression(C=np.inf, tol=1e-10).fit(logit[:, None], scorer.target)
     assert line == pytest.approx([reference.intercept_[0], reference.coef_[0, 0]], abs=1e-4)
     assert influence.sum(axis=0) == pytest.approx([0, 0], abs=1e-6)
-    values = recalibration(logit, np.asarray(2 * logit + 1, dtype=float), logistic=False)[0]
+    values = recalibration(logit, np.asarray(2 * logit + 1, dtype=np.float64), logistic=False)[0]
     assert values == pytest.approx([1, 2])
-    for score, target in ((np.zeros(50), scorer.target[:50]), (logit, np.ones(1500)), (logit, 1.0 * (logit > 0))):
+    for score, target in (
+        (np.zeros(50), scorer.target[:50]),
+        (logit, np.ones(1500)),
+        (logit, (logit > 0).astype(float)),
+    ):
         assert np.isnan(recalibration(score, target, logistic=True)[0]).all()
 
 
@@ -334,7 +338,9 @@ def test_a_group_that_is_served_worse_fails(project: Path) -> None:
     assert entry["low"] > 0.1
 
 
-def test_serving_is_measured_and_memory_where_it_is_asked_for(project: Path) -> None:
+def test_serving_is_measured_and_memory_where_it_is_asked_for(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("ROWS", "ROUNDS"):
+        monkeypatch.setattr(serving, name, 3)
     serving.run(project)
     figures = read_json(project / "reports" / "serving.json")
     assert 0 < figures["latency_p50_ms"] <= figures["latency_p99_ms"]
