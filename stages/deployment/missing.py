@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,11 +10,13 @@ import pandas as pd
 from scipy.stats import t as student
 
 from stages.context import Context
+from stages.errors import DataError
 from stages.training.estimators import predict
 from stages.training.intervals import units
-from stages.training.metrics import Array, Figure, repeat, row_losses, standard_error
+from stages.training.metrics import Array, repeat, row_losses, standard_error
 
 MAX_ROWS, MIN_ROWS, CELLS = 2000, 200, 100_000  # rows that are looked at, fewer where there are many features
+BATCH = 20_000  # rows that are predicted in one call
 
 
 def missing_values(work: Context, model: Any, pilot: pd.DataFrame, constant: Array) -> dict[str, Any]:
@@ -45,43 +47,57 @@ def missing_values(work: Context, model: Any, pilot: pd.DataFrame, constant: Arr
     most = min(MAX_ROWS, max(MIN_ROWS, CELLS // len(names)))
     if len(pilot) > most:
         rows = pilot.sample(most, random_state=seed).sort_index()
-    target, blocks = work.target(rows), work.blocks(rows)
-    before = row_losses(work.task, target, predict(model, rows, work.schema))
-    scale = float(row_losses(work.task, target, repeat(constant, len(rows))).mean())
-    count = units(len(rows), blocks)
-
-    def rise(changed: pd.DataFrame, level: float) -> dict[str, Any]:
-        try:
-            after = row_losses(work.task, target, predict(model, changed, work.schema))
-        except ValueError as error:
-            unknown: Figure = {"value": None, "low": None, "high": None}
-            return {"rise": unknown, "error": str(error).splitlines()[0]}
-        more = (after - before) / scale if scale else np.full(len(rows), np.nan)
-        value = float(more.mean())
-        half = (
-            float(student.ppf((1 + level) / 2, count - 1)) * standard_error(more - value, blocks) if count else np.nan
-        )
-        known = np.isfinite([value, half]).all()
-        ends = (value - half, value + half) if known else (None, None)
-        return {"rise": {"value": value if np.isfinite(value) else None, "low": ends[0], "high": ends[1]}}
-
-    level = work.params.training.bootstrap.level
-    features = _each(rows, names, rise, 1 - (1 - level) / max(1, len(names)))
     lost = np.random.default_rng(seed).random((len(rows), len(names))) < options.missing
     masked = rows.assign(**{name: _without(rows[name], lost[:, at]) for at, name in enumerate(names)})
-    return {"rows": len(rows), "share": options.missing, **rise(masked, level), "features": features}
+    there = [name for name in names if rows[name].notna().any()]
+    changed = [rows, masked, *(rows.assign(**{n: _without(rows[n], np.ones(len(rows), dtype=bool))}) for n in there)]
+    before, *after = _predicted(lambda frame: predict(model, frame, work.schema), changed)
+    if isinstance(before, str):
+        raise DataError(f"the pilot is not predicted: {before}", where="data/splits/pilot.parquet")
+    rise = _Rise(work, rows, before, constant)
+    level = work.params.training.bootstrap.level
+    each = 1 - (1 - level) / max(1, len(there))
+    features = [{"feature": name, **rise(found, each)} for name, found in zip(there, after[1:], strict=True)]
+    cost = [np.inf if item["rise"]["value"] is None else item["rise"]["value"] for item in features]
+    dearest = [features[at] for at in np.argsort(-np.asarray(cost, dtype=float), kind="stable")]
+    return {"rows": len(rows), "share": options.missing, **rise(after[0], level), "features": dearest}
 
 
-def _each(
-    rows: pd.DataFrame, names: list[str], rise: Callable[[pd.DataFrame, float], dict[str, Any]], level: float
-) -> list[dict[str, Any]]:
-    found = [
-        {"feature": name, **rise(rows.assign(**{name: _without(rows[name], np.ones(len(rows), dtype=bool))}), level)}
-        for name in names
-        if rows[name].notna().any()
-    ]
-    cost = [np.inf if item["rise"]["value"] is None else item["rise"]["value"] for item in found]
-    return [found[at] for at in np.argsort(-np.asarray(cost, dtype=float), kind="stable")]
+class _Rise:
+    """The rise of the loss beside that of the same rows as they are."""
+
+    def __init__(self, work: Context, rows: pd.DataFrame, before: Array, constant: Array) -> None:
+        self.task, self.target, self.blocks = work.task, work.target(rows), work.blocks(rows)
+        self.before = row_losses(self.task, self.target, before)
+        self.scale = float(row_losses(self.task, self.target, repeat(constant, len(rows))).mean())
+        self.count = units(len(rows), self.blocks)
+
+    def __call__(self, found: Array | str, level: float) -> dict[str, Any]:
+        """Return the rise that a prediction makes, None with the error where there is none."""
+        if isinstance(found, str):
+            return {"rise": {"value": None, "low": None, "high": None}, "error": found}
+        more = row_losses(self.task, self.target, found) - self.before
+        more = more / self.scale if self.scale else np.full(len(more), np.nan)
+        value, half = float(more.mean()), np.nan
+        if self.count:
+            quantile = float(student.ppf((1 + level) / 2, self.count - 1))
+            half = quantile * standard_error(more - value, self.blocks)
+        ends = (value - half, value + half) if np.isfinite([value, half]).all() else (None, None)
+        return {"rise": {"value": value if np.isfinite(value) else None, "low": ends[0], "high": ends[1]}}
+
+
+def _predicted(model: Callable[[pd.DataFrame], Array], frames: Sequence[pd.DataFrame]) -> list[Array | str]:
+    """Return the prediction of each frame, or why there is none; many frames in one call, as a call has its price."""
+    together = max(1, BATCH // len(frames[0]))
+    found: list[Array | str] = []
+    for start in range(0, len(frames), together):
+        part = frames[start : start + together]
+        try:
+            found += np.split(model(pd.concat(part, ignore_index=True)), len(part))
+        except ValueError as error:
+            alone = [str(error).splitlines()[0]] if len(part) == 1 else []
+            found += alone or [one for frame in part for one in _predicted(model, [frame])]
+    return found
 
 
 def _without(column: pd.Series[Any], lost: Any) -> pd.Series[Any]:
