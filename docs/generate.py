@@ -14,7 +14,7 @@ from pydantic_core import PydanticUndefined
 from flows.priority.drivers import AXES, GROUPS, Driver, of_axis, rising
 from flows.transitions import TABLE
 from stages.files import write_text
-from stages.metric_names import OFFLINE, SERVING
+from stages.metric_names import OFFLINE, SERVING, grouped
 from stages.params import Params
 
 DOCS = Path(__file__).parent
@@ -53,6 +53,12 @@ def params() -> str:
         names = ", ".join(f"`{name}` ({'more' if larger else 'less'} is better)" for name, larger in metrics.items())
         lines.append(f"- {task}: {names}")
     lines.append(f"- of serving, for both: {', '.join(f'`{name}`' for name in SERVING)}")
+    lines.append(
+        "- between the groups of `planning.ethics.sensitive`, in the pilot: METRIC`_difference` (less is better) and"
+    )
+    lines.append("  METRIC`_ratio` (more is better); see [tests of the model](model-tests.md#groups). METRIC is one of")
+    for task in OFFLINE:
+        lines.append(f"  - {task}: {', '.join(f'`{name}`' for name in grouped(task))}")
     return "\n".join(lines) + "\n"
 
 

@@ -156,6 +156,13 @@ def _prioritise(args: argparse.Namespace, project: Path) -> int:
     return OK
 
 
+def _tests(args: argparse.Namespace, project: Path) -> int:
+    from flows.modeltests import tell_tests
+
+    tell_tests(project, args.iteration, as_json=args.json, junit=args.junit)
+    return OK
+
+
 def _report(args: argparse.Namespace, project: Path) -> int:
     from flows.report.page import write_report
 
@@ -205,6 +212,7 @@ COMMANDS = {
     "history": _history,
     "why": _why,
     "map": _map,
+    "tests": _tests,
     "report": _report,
     "restore": _restore,
     **people.COMMANDS,

@@ -105,7 +105,10 @@ def gate_open(situation: Situation) -> bool:
             replaces = "no_better_than_rule" in situation.signals
             held = held and (not replaces or _passes(situation, "no_better_than_rule"))
             return held and not any(
-                map(situation.fires, ("serving_missed", "outcome_flat", "outcome_low", "champion_stays"))
+                map(
+                    situation.fires,
+                    ("serving_missed", "outcome_flat", "outcome_low", "negative_flips", "champion_stays"),
+                )
             )
 
 

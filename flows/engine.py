@@ -85,8 +85,8 @@ class Engine:
         """Queue the imports that later steps need."""
         return self._submit(worker.preload)
 
-    def compare_champion(self, iteration: int) -> Signal | None:
-        """Return what the released model says to the one in the workspace, None when nothing else is released."""
+    def compare_champion(self, iteration: int) -> list[Signal]:
+        """Return what the released model says to the one in the workspace; none when nothing else is released."""
         return self.result(self._submit(worker.compare_champion, iteration))
 
     def status(self) -> list[str]:

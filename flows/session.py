@@ -17,6 +17,7 @@ from flows.decide import Move, decide
 from flows.engine import Engine, StepResult
 from flows.entry import Ended, Entry
 from flows.lock import project_lock
+from flows.modeltests import write_reports
 from flows.people import labelling
 from flows.project import check_project
 from flows.show import Show
@@ -96,8 +97,9 @@ class Session:
         """
         lines = record.read_record(self.project)
         signals = list(read_signals(self.project / "signals" / f"{entry.stage}.json").values())
-        champion = self.engine.compare_champion(entry.number) if entry.stage == "deployment" else None
-        signals += [champion] if champion else []
+        signals += self.engine.compare_champion(entry.number) if entry.stage == "deployment" else []
+        if entry.stage == "deployment":
+            write_reports(self.project, entry.number, signals)
         now = entries.situation(self.project, entry.stage, signals, lines, entry.run, worked.seconds)
         move = decide(now)
         if move.row == labelling.ASKS_AGAIN:

@@ -83,7 +83,7 @@ class Situation:
 
 def missed_by(signals: Mapping[str, Signal]) -> list[dict[str, Any]]:
     """Return the requirements that a stage's signals name as missed."""
-    judged = ("pilot_fails", "requirements_missed", "serving_missed")
+    judged = ("pilot_fails", "requirements_missed", "serving_missed", "tests_fail")
     return [item for name in judged if name in signals for item in signals[name].evidence.get("missed", [])]
 
 
@@ -91,12 +91,21 @@ def distance_of(stage: str, signals: Mapping[str, Signal]) -> float | None:
     """Return how far from a release a stage's model is, None for a stage that judges no model.
 
     The sum of the relative shortfalls of the missed requirements, plus 1 while the pilot was not reached, plus 1 for
-    failing tests, a suspected bug or leak, a poor outcome, or a pilot that fails though every requirement is met.
+    failing tests, too many negative flips, a suspected bug or leak, a poor outcome, or a pilot that fails though every
+    requirement is met.
     """
     if stage not in ("training", "deployment"):
         return None
     missed = missed_by(signals)
-    others = ("tests_fail", "bug_suspected", "leakage", "outcome_flat", "outcome_low", "no_better_than_rule")
+    others = (
+        "tests_fail",
+        "bug_suspected",
+        "leakage",
+        "outcome_flat",
+        "outcome_low",
+        "no_better_than_rule",
+        "negative_flips",
+    )
     else_fails = any(name in signals and signals[name].fires for name in others)
     worse = not missed and "pilot_fails" in signals and signals["pilot_fails"].fires is True
     return sum(_shortfall(item) for item in missed) + (stage == "training") + (else_fails or worse)

@@ -117,6 +117,8 @@ def tell_why(project: Path, number: int) -> None:
     for line in filter(None, (beside_line(item), scope_line(item))):
         console.print(escape(line))
     print_signals(console, item)
+    if item.stage == "deployment" and item.steps:
+        console.print(f"its tests: loopwright tests {item.iteration}")
     console.print(
         f"[bold]→ {item.move['to']}[/] by row [bold]{item.move['row']}[/]: {escape(str(item.move['reason']))}"
     )

@@ -66,8 +66,9 @@ def remarks(lines: Sequence[Iteration]) -> list[str]:
     found = [signal for stage in ("training", "deployment") if stage in last for signal in last[stage].signals]
     faults = [f"{signal['name']}: {signal['says']}" for signal in found if signal["fires"] and signal["name"] in FAULTS]
     missed = [item for signal in found for item in signal["evidence"].get("wishes_missed", [])]
+    unsure = [f"cannot tell: {name}" for signal in found for name in signal["evidence"].get("unsure", [])]
     left_out = [scope_line(last["data"])] if "data" in last and scope_line(last["data"]) else []
-    return [*map(_missed_wish, missed), *faults, *left_out]
+    return [*map(_missed_wish, missed), *unsure, *faults, *left_out]
 
 
 def _missed_wish(item: dict[str, Any]) -> str:

@@ -100,10 +100,12 @@ def run_step(name: str) -> StepResult:
     return StepResult(name, how, time.perf_counter() - started)
 
 
-def compare_champion(iteration: int) -> Signal | None:
-    """Hold the model of the workspace beside the released one; see `stages.deployment.champion`."""
+def compare_champion(iteration: int) -> list[Signal]:
+    """Hold the model of the workspace beside the released one; see `stages.deployment.champion` and ``flips``."""
     with _reporting("comparison with the released model"):
-        return importlib.import_module("stages.deployment.champion").compare(_State.project, iteration)  # type: ignore[no-any-return]
+        modules = [importlib.import_module(f"stages.deployment.{name}") for name in ("champion", "flips")]
+        found = [module.compare(_State.project, iteration) for module in modules]
+        return [signal for signal in found if signal is not None]
 
 
 def preload() -> None:

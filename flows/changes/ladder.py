@@ -8,7 +8,9 @@ from flows.situation import Patch, Situation
 
 FIRST_TRIALS = 20
 # The rows that say that the candidate itself is at fault.
-REJECTING = frozenset({"tests_fail", "pilot_fails", "too_large", "too_large_or_slow", "rule_unbeaten"})
+REJECTING = frozenset(
+    {"tests_fail", "too_many_flips", "pilot_fails", "too_large", "too_large_or_slow", "rule_unbeaten"}
+)
 
 
 def simpler_candidate(situation: Situation) -> Patch:

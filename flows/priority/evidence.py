@@ -215,7 +215,7 @@ def _compute_to_train(known: Knowledge) -> Evidence | None:
 def _compute_to_serve(known: Knowledge) -> Evidence | None:
     bounds = {n: r for n, r in known.params.planning.required.items() if n in SERVING}
     found, verdicts = known.file("reports/serving.json"), known.file("release/serving.json")
-    if bounds and found is not None:
+    if bounds and found is not None and bounds.keys() <= found.value.keys():
         shares = {n: found.value[n] / r.bound if r.bound else math.inf for n, r in bounds.items()}
         told = [f"{n} {figure(found.value[n])}, at most {r.bound:g}" for n, r in bounds.items()]
         return _exact(max(shares.values()), "; ".join(told), found.source)

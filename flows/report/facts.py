@@ -116,7 +116,7 @@ def evidence(item: Iteration, name: str) -> dict[str, Any] | None:
 def bounds(item: Iteration) -> dict[str, dict[str, Any]]:
     """Return the requirements that an iteration was held to, by metric: ``value``, ``bound``, ``side``, ``met``."""
     found: dict[str, dict[str, Any]] = {}
-    for name in ("requirements_missed", "pilot_fails", "serving_missed"):
+    for name in ("requirements_missed", "pilot_fails", "serving_missed", "tests_fail"):
         told = (evidence(item, name) or {}).get("evidence", {})
         for key in ("met", "missed"):
             found |= {str(entry["metric"]): {**entry, "met": key == "met"} for entry in told.get(key, [])}

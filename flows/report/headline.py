@@ -108,7 +108,12 @@ def card(facts: Facts) -> Card | None:
         about.append(("Decides from", f"a probability of {figure(told_of['threshold'])}"))
     held = [_held(facts, entry["metric"], entry, release) for entry in told_of["requirements"]]
     lines = [item for item in (*facts.before, *facts.items) if item.iteration <= release.iteration]
-    limits = [f"{entry.metric} is met by its estimate, not by its whole interval" for entry in held if not entry.sure]
+    by = {"groups": "may be missed: the groups have too few rows to tell"}
+    limits = [
+        f"{entry.metric} {by.get(entry.where, 'is met by its estimate, not by its whole interval')}"
+        for entry in held
+        if not entry.sure
+    ]
     features = [(str(name), str(kind)) for name, kind in told_of["features"].items()]
     return Card([(name, value) for name, value in about if value], held, features, [*remarks(lines), *limits])
 

@@ -23,6 +23,7 @@ from flows.report.past import archive
 from flows.report.pieces import Section
 from flows.report.pilot import shift_section, slices_section
 from flows.report.probabilities import probabilities_section
+from flows.report.tests import tests_section
 from flows.report.timeline import timeline
 from flows.transitions import STAGES
 from stages.files import write_text
@@ -31,6 +32,7 @@ TEMPLATES = Path(__file__).parents[1] / "templates" / "report"
 DEFAULT = "report.html"
 SECTIONS: tuple[Callable[[Facts], Section | None], ...] = (
     metrics_section,
+    tests_section,
     decomposition_section,
     curve_section,
     frontier_section,

@@ -36,23 +36,28 @@ def compare(project: Path, iteration: int) -> Signal | None:
     if pointer is None:
         return None
     work = Context(project)
-    challenger = project / work.release_model
-    if pointer["sha256"] == _sha256(challenger):
+    challenger = challenged(project)
+    if pointer["sha256"] == challenger:
         known = read_json(project / REPORT) if (project / REPORT).exists() else {}
         same = known.get("iteration") == iteration and known.get("challenger") == pointer["sha256"]
         return Signal(**known["signal"]) if same else None
     card = read_json(project / str(pointer["card"]))
     settings, metric = work.params.deployment.champion, work.row_metric
-    strange = _strange(work, card)
+    strange = incomparable(work, card)
     if strange:
         signal = champion_stays(None, [], metric, settings, unknown=strange)
     else:
         gain, missed = _measured(work, card, project / str(pointer["path"]), metric)
         signal = champion_stays(gain, missed, metric, settings)
     signal = signal.model_copy(update={"evidence": {**signal.evidence, "champion": pointer["path"]}})
-    report = {"iteration": iteration, "challenger": _sha256(challenger), "signal": signal.model_dump()}
+    report = {"iteration": iteration, "challenger": challenger, "signal": signal.model_dump()}
     write_json(project / REPORT, report)
     return Signal(**read_json(project / REPORT)["signal"])
+
+
+def challenged(project: Path) -> str:
+    """Return the hash of the model in the workspace, as a release is named."""
+    return _sha256(project / Context.release_model)
 
 
 def champion_stays(
@@ -124,7 +129,7 @@ def _measured(work: Context, card: dict[str, Any], champion: Path, metric: str) 
     return gain, [name for name, bound in judged.items() if not bound.met_by(scores[name])]
 
 
-def _strange(work: Context, card: dict[str, Any]) -> str:
+def incomparable(work: Context, card: dict[str, Any]) -> str:
     """Return why the released model cannot be held beside the new one on this pilot; empty when it can."""
     pilot = work.split("pilot")
     absent = [name for name in card["features"] if name not in pilot]

@@ -8,8 +8,9 @@ from typing import Any
 from stages.context import Context
 from stages.deployment.outcome import outcome_flat, outcome_low
 from stages.deployment.replacing import no_better_than_rule
+from stages.deployment.results import counts, group_entries, own, results, tests_fail
 from stages.files import read_json, write_json
-from stages.metric_names import LOSS_LIKE, OF_ANSWERS, larger_is_better
+from stages.metric_names import LOSS_LIKE, OF_ANSWERS, between_groups, larger_is_better
 from stages.params import Requirement
 from stages.requirements import bound_words, serving_missed, shortfall, surely, worst
 from stages.shift.verdicts import concept_shift, covariate_shift, label_shift, shift
@@ -30,7 +31,12 @@ def run(project: Path) -> None:
     serving = read_json(release / "serving.json")
     entries, wishes = (entries_of(bounds, measured["model"], serving) for bounds in (work.requirements, work.wishes))
     wishes += to_beat(work, measured["model"])
-    tests = read_json(release / "behaviour.json")
+    examined, slices = (read_json(release / f"{name}.json") for name in ("examined", "slices"))
+    between = group_entries(examined, work.params.deployment.fairness.unsure)
+    entries += [item for item in between if item["hard"]]
+    wishes += [item for item in between if not item["hard"]]
+    judged = [*entries, *({**item, "hard": False} for item in wishes)]
+    tests = results(read_json(release / "behaviour.json"), examined, slices, judged, work.params.deployment)
     fails = pilot_fails(
         [item for item in entries if item["where"] == "pilot"],
         measured["better_than_constant"],
@@ -41,15 +47,16 @@ def run(project: Path) -> None:
     )
     limits = work.params.deployment.shift
     signals = [
-        tests_fail(tests, chosen),
+        tests_fail(own(tests), chosen, [item for item in between if item["hard"]]),
         serving_missed([item for item in entries if item["where"] == "serving"], chosen),
         fails,
         shift(piloted["shift"], limits, broken=fails.fires is True),
         *(judge(piloted["shift"], limits) for judge in KINDS),
-        hard_slices(read_json(release / "slices.json"), work.params.deployment.slices.max_excess),
+        hard_slices(slices, work.params.deployment.slices.max_excess),
     ]
     worth = outcome_signals(measured, work, met=not fails.fires) + rule_signals(measured, work)
     write_signals(project / "signals" / "deployment.json", [*signals, *worth])
+    write_json(release / "tests.json", tests)
     write_json(
         release / "candidate.json",
         {
@@ -66,7 +73,7 @@ def run(project: Path) -> None:
             "policy": piloted["policy"],
             "left_to_people": piloted["left_to_people"],
             "answers": {name: measured["model"][name] for name in sorted(OF_ANSWERS) if name in measured["model"]},
-            "tests": {"run": len(tests), "failed": sum(not test["passed"] for test in tests)},
+            "tests": counts(own(tests)),
             "window": work.schema["window"],
             "pilot": work.schema["pilot"] | {"judged": piloted["rows"]},
         },
@@ -74,9 +81,14 @@ def run(project: Path) -> None:
 
 
 def entries_of(bounds: dict[str, Requirement], pilot: dict[str, Any], serving: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return every requirement with what was measured and whether it is met; offline ones on the pilot."""
+    """Return every requirement with what was measured and whether it is met; offline ones on the pilot.
+
+    Those between groups are left to `stages.deployment.results.group_entries`.
+    """
     found = []
     for name, bound in bounds.items():
+        if between_groups(name):
+            continue
         item: dict[str, Any] = {"metric": name, "bound": bound.bound, "side": bound.side}
         if name in serving:
             value = serving[name].get("value")
@@ -132,21 +144,6 @@ def best_by_outcome(work: Context) -> dict[str, Any] | None:
         return None
     best = max(known, key=lambda name: known[name])
     return {"candidate": best, "value": known[best], "was": brings.get(work.chosen)}
-
-
-def tests_fail(tests: list[dict[str, Any]], chosen: str) -> Signal:
-    """Fire when a behaviour or regression test fails."""
-    failed = [test["test"] for test in tests if not test["passed"]]
-    return Signal.measured(
-        "tests_fail",
-        float(len(failed)),
-        threshold=0.0,
-        direction="above",
-        says=f"{len(failed)} of {len(tests)} tests fail{''.join(f'; {name}' for name in failed)}"
-        if tests
-        else "no test of the model is set (deployment.tests, expectations/cases.csv)",
-        evidence={"failed": failed, "chosen": chosen, "file": "release/behaviour.json"},
-    )
 
 
 def pilot_fails(

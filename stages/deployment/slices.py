@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 
 from stages.context import Context
 from stages.data.blocks import MIN_BLOCKS, Blocks
-from stages.errors import ParamsError
+from stages.deployment.groups import members, sensitive_columns
 from stages.files import write_json
-from stages.params import PARAMS_FILE
 from stages.step import main
 from stages.training.candidates import fit_candidate
 from stages.training.estimators import predict
@@ -24,7 +23,6 @@ from stages.training.sampling import folds
 from stages.training.store import load_model
 
 Members = NDArray[np.intp]
-MANY_VALUES, QUANTILES = 24, 5
 
 
 def run(project: Path) -> None:
@@ -81,7 +79,7 @@ def judge(
     slices = [
         (column, value, binned, np.flatnonzero(member))
         for column in columns
-        for value, binned, member in _values(rows[column])
+        for value, binned, member in members(rows[column])
         if member.sum() >= min_rows
     ]
     found = []
@@ -100,26 +98,9 @@ def judge(
 
 def _columns(work: Context, rows: pd.DataFrame) -> list[str]:
     """Return the columns whose values are slices: those of the params, and of groups that must not fare worse."""
-    sensitive: list[str] = work.charter["ethics"]["sensitive"]
-    absent = [name for name in sensitive if name not in rows]
-    if absent:
-        raise ParamsError(
-            f"{absent[0]!r} is no column of the data, so that no one can tell how its groups fare",
-            where=f"{PARAMS_FILE}: planning.ethics.sensitive",
-            expected="some of " + ", ".join(map(str, work.schema["features"])),
-            todo="correct it, or bring the column",
-        )
+    sensitive = sensitive_columns(work, rows)
     named = [name for name in work.params.deployment.slices.columns if name in rows]
     return list(dict.fromkeys([*named, *sensitive]))
-
-
-def _values(column: pd.Series[Any]) -> list[tuple[Any, bool, Array]]:
-    """Return (value, whether it is a bin, membership) of each slice; numbers with many values by quintile."""
-    if pd.api.types.is_numeric_dtype(column) and column.nunique() > MANY_VALUES:
-        bins = pd.qcut(column, QUANTILES, duplicates="drop")
-        return [(str(name), True, (bins == name).to_numpy()) for name in bins.cat.categories]
-    values = sorted(column.dropna().unique().tolist(), key=str)
-    return [(value, False, (column == value).to_numpy()) for value in values]
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from stages.params.answering import Answering
 from stages.params.approvals import Approvals
 from stages.params.archetypes import ARCHETYPES, AUTONOMOUS, HUMAN, SOFTWARE, Archetype
 from stages.params.base import PARAMS_FILE, WEIGHT, Count, Section, Share
+from stages.params.behaviour import BehaviourTest, Direction, Invariance, MinimumFunctionality
 from stages.params.charter import Beat, Ethics, Prices, Security
 from stages.params.checks import Checks
 from stages.params.data import (
@@ -20,7 +21,7 @@ from stages.params.data import (
     Tabular,
     Validate,
 )
-from stages.params.deployment import BehaviourTest, Champion, Deployment, Shift, Slices
+from stages.params.deployment import Champion, Deployment, Fairness, Robustness, Shift, Slices
 from stages.params.labels import Labels
 from stages.params.loading import Params, check_params, load_params, read_params, refuse_bare_dates
 from stages.params.planning import BY_PRICES, Budgets, Combine, Decision, Outcome, Planning, Progress, Requirement
@@ -53,12 +54,16 @@ __all__ = [
     "Decision",
     "Deployment",
     "Diagnosis",
+    "Direction",
     "Ethics",
+    "Fairness",
     "FlightsSource",
     "HardSlice",
+    "Invariance",
     "Labels",
     "LearningCurve",
     "Minimum",
+    "MinimumFunctionality",
     "Outcome",
     "Params",
     "Planning",
@@ -66,6 +71,7 @@ __all__ = [
     "Progress",
     "PythonSource",
     "Requirement",
+    "Robustness",
     "Scale",
     "Search",
     "Section",

@@ -27,7 +27,7 @@ class Ethics(Section):
     sensitive: list[str] = Field(
         default_factory=list,
         description="Columns of groups that must not fare worse; each of their values is a slice "
-        "(`deployment.slices`).",
+        "(`deployment.slices`), and requirements such as `recall_difference` compare them.",
     )
 
 

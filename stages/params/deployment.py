@@ -2,30 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from stages.params.base import Count, Section
-
-
-class BehaviourTest(Section):
-    """A test of what the model does (CheckList, Ribeiro et al. 2020)."""
-
-    kind: Literal["invariance", "direction"] = Field(
-        description="invariance: changing the column must not change the prediction by more than `tolerance`; "
-        "direction: setting it to `high` must not lower the mean prediction below that at `low`."
-    )
-    column: str
-    low: Any = None
-    high: Any = None
-    tolerance: Annotated[float, Field(ge=0)] = 0.0
-
-    @model_validator(mode="after")
-    def _has_ends(self) -> BehaviourTest:
-        if self.kind == "direction" and (self.low is None or self.high is None):
-            raise ValueError("direction needs low and high")
-        return self
+from stages.params.base import Count, Section, Share
+from stages.params.behaviour import BehaviourTest
 
 
 class Slices(Section):
@@ -81,6 +63,33 @@ class Champion(Section):
     min_gain: Annotated[float, Field(ge=0)] = Field(
         0.0, description="Surely better: the interval of the gain in the charter's metric lies above this."
     )
+    max_negative_flips: Annotated[float, Field(ge=0, lt=1)] | None = Field(
+        None,
+        description="Largest share of the pilot's rows that the released model has right and the new one wrong (Yan et "
+        "al. 2021). Empty: they are listed, and hold up no release.",
+    )
+
+
+class Fairness(Section):
+    """How the groups of `planning.ethics.sensitive` are compared, on the rows of the pilot."""
+
+    min_rows: Count = Field(100, description="Smaller groups are not compared, and said so.")
+    unsure: Literal["release", "hold"] = Field(
+        "release",
+        description="What a hard requirement between groups does when the rows cannot tell whether it is missed: the "
+        "release says so, or is held up.",
+    )
+
+
+class Robustness(Section):
+    """What the loss does when values are missing that were there in the pilot."""
+
+    missing: Share = Field(0.1, description="Share of all cells that is taken away, beside each feature as a whole.")
+    max_rise: Annotated[float, Field(ge=0)] | None = Field(
+        None,
+        description="Largest rise of the loss with that share taken away, as a share of the constant's loss. Empty: "
+        "only reported.",
+    )
 
 
 class Log(Section):
@@ -97,6 +106,8 @@ class Deployment(Section):
     """What a model must show before it is released."""
 
     tests: list[BehaviourTest] = Field(default_factory=list)
+    fairness: Fairness = Field(default_factory=Fairness)
+    robustness: Robustness = Field(default_factory=Robustness)
     slices: Slices = Field(default_factory=Slices)
     shift: Shift = Field(default_factory=Shift)
     champion: Champion = Field(default_factory=Champion)

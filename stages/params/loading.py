@@ -17,6 +17,9 @@ from stages.params.deployment import Deployment
 from stages.params.planning import Planning
 from stages.params.training import Training
 
+# What pydantic puts between a key and the keys of one of several sections that may stand there.
+KINDS = ("nycflights13", "table", "sql", "python", "invariance", "direction", "minimum_functionality")
+
 
 class Params(Section):
     """All of ``params.yaml``."""
@@ -102,7 +105,7 @@ def check_params(values: dict[str, Any]) -> Params:
 
 
 def _explain(item: Any) -> str:
-    keys = [str(part) for part in item["loc"] if part not in ("nycflights13", "table", "sql", "python")]
+    keys = [str(part) for part in item["loc"] if part not in KINDS]
     where = f"{PARAMS_FILE}: {'.'.join(keys) or 'top level'}"
     if item["type"] == "extra_forbidden":
         near = difflib.get_close_matches(keys[-1], _known_keys(), n=1)
@@ -125,7 +128,7 @@ def _known_keys() -> list[str]:
 
 
 def _check_metrics(params: Params) -> None:
-    from stages.metric_names import OFFLINE, known, optimisable
+    from stages.metric_names import OFFLINE, SERVING, between_groups, known, optimisable
 
     names = known(params.planning.task)
     for name, item in params.planning.beat.items():
@@ -141,7 +144,17 @@ def _check_metrics(params: Params) -> None:
             raise ParamsError(
                 f"unknown metric {name!r} for {params.planning.task}",
                 where=f"{PARAMS_FILE}: planning.requirements",
-                expected="one of " + ", ".join(sorted(names)),
+                expected="one of "
+                + ", ".join(sorted([*OFFLINE[params.planning.task], *SERVING]))
+                + ", or between groups one such as "
+                + next(iter(sorted(name for name in names if between_groups(name)))),
+                todo="see docs/params.md",
+            )
+        if between_groups(name) and not params.planning.ethics.sensitive:
+            raise ParamsError(
+                "there are no groups to compare",
+                where=f"{PARAMS_FILE}: planning.requirements.{name}",
+                expected="their columns in planning.ethics.sensitive",
                 todo=f"edit {PARAMS_FILE}",
             )
     for name in params.planning.combine.weights:

@@ -8,7 +8,7 @@ from pathlib import Path
 from stages.errors import ParamsError
 from stages.files import write_json
 from stages.importing import import_callable
-from stages.metric_names import FAILURES, OFFLINE, larger_is_better
+from stages.metric_names import FAILURES, OFFLINE, RATIO, larger_is_better
 from stages.params import PARAMS_FILE, Planning, load_params
 from stages.planning.outcome import outcome_of
 from stages.step import main
@@ -57,7 +57,7 @@ def check_plan(planning: Planning) -> None:
         bound = requirement.bound
         if not math.isfinite(bound):
             raise _wrong(key, f"{bound} is no bound", "a finite number")
-        if name in AT_MOST_ONE and bound > 1:
+        if (name in AT_MOST_ONE or name.endswith(RATIO)) and bound > 1:
             raise _wrong(key, f"{bound:g} cannot be reached", f"at most 1, the best {name} there is")
         if side == "at_most" and bound < 0:
             raise _wrong(key, f"{bound:g} cannot be reached", f"at least 0, the best {name} there is")

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from stages.data.blocks import MIN_BLOCKS, Blocks
 from stages.metric_names import OFFLINE, of_rows
+from stages.training.calibration import Residuals, binned_residuals, calibration_error
 from stages.training.failures import PLAIN, Failing, failure_bound
 
 Array = NDArray[np.float64]
@@ -132,6 +133,11 @@ class Scorer:
             starts = np.flatnonzero(np.r_[True, np.diff(score[order]) != 0])
             found.append((order, starts, (self.codes[order] == code).astype(float)))
         return found
+
+    @cached_property
+    def residuals(self) -> list[Residuals]:
+        """For each class scored: each row's bin by its probability, and observed less predicted."""
+        return binned_residuals(self.prediction, self.codes)
 
     def confusion(self, weight: Array) -> Array:
         """Return the weighted confusion matrix, (n_classes, n_classes): rows true, columns predicted."""
@@ -262,6 +268,7 @@ _METRICS: dict[str, Callable[[Scorer, Array], float]] = {
     "balanced_accuracy": lambda s, w: float(_recalls(s, w).mean()),
     "average_precision": _average_precision,
     "brier": _brier,
+    "calibration_error": lambda s, w: calibration_error(s.residuals, w, s.blocks),
     "coverage": lambda s, w: _mean(s.answers.astype(float), w),
     "failure_bound": lambda s, w: failure_bound(s.wrong, s.answers, w, s.blocks, s.failing.level),
     "failure_rate": lambda s, w: _ratio(float(w @ (s.answers & s.wrong)), float(w @ s.answers)),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from flows import patching
@@ -16,7 +17,7 @@ from flows.init import init
 from flows.transitions import RELEASED, STOP
 from stages.context import Context
 from stages.data import collect, label, split, validate
-from stages.deployment import behaviour, champion, gate, pilot, refit, serving, slices
+from stages.deployment import behaviour, champion, examine, flips, gate, pilot, refit, serving, slices
 from stages.deployment.champion import champion_stays, compare
 from stages.deployment.release import publish
 from stages.files import read_json, read_parquet, write_json, write_parquet
@@ -131,7 +132,7 @@ def ladder(**candidates: Any) -> dict[str, Any]:
 
 
 def deployed(project: Path) -> None:
-    for step in (fit, choose, evaluate, refit, behaviour, slices, pilot, gate):
+    for step in (fit, choose, evaluate, refit, behaviour, slices, pilot, examine, gate):
         step.run(project)
 
 
@@ -153,10 +154,22 @@ def test_a_model_that_is_no_better_does_not_replace_the_released_one(project: Pa
     assert (signal.value or 0) < 0
     again = compare(project, 9)
     assert again == signal
+    rows = pd.read_csv(project / "reports" / "flips.csv")
+    flipped = flips.compare(project, 9)
+    assert flipped is not None
+    assert flipped.evidence["negative"] == (rows["flip"] == "negative").sum() > 0
+    lost = rows[rows["flip"] == "negative"]
+    assert (lost["released_says"] == lost["target"]).all() and (lost["new_says"] != lost["target"]).all()
+    assert (lost["released_probability"] - lost["new_probability"]).is_monotonic_decreasing
+    assert flipped.fires is False  # no limit is set
+    patching.apply(project, {"deployment.champion.max_negative_flips": 0.0})
+    flipped = flips.compare(project, 9)
+    assert flipped is not None and flipped.fires is True
     # Killed between the release and the record: the same answer, though by now the model is the released one.
     publish(project, iteration=9)
     assert compare(project, 9) == signal
     assert compare(project, 10) is None
+    assert (flips.compare(project, 9), flips.compare(project, 10)) == (flipped, None)
 
 
 def test_a_requirement_that_only_the_new_model_meets_decides(project: Path) -> None:

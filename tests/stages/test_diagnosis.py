@@ -13,7 +13,7 @@ from flows import patching
 from flows.init import init
 from stages.context import Context
 from stages.data import collect, label, split, validate
-from stages.deployment import behaviour, gate, pilot, refit, release, serving, slices
+from stages.deployment import behaviour, examine, gate, pilot, refit, release, results, serving, slices
 from stages.errors import DataError, ParamsError, ProjectError
 from stages.files import read_json, write_json, write_text
 from stages.params import Requirement
@@ -31,7 +31,7 @@ BOOSTING = {"estimator": "sklearn.ensemble.HistGradientBoostingClassifier", "par
 TREE = {"estimator": "sklearn.tree.DecisionTreeClassifier", "params": {}}
 FEW_DRAWS = {"training.bootstrap.n": 50}
 TRAINING = (baselines, fit, choose, evaluate, checks, learning_curve, decompose, label_quality, diagnose)
-DEPLOYMENT = (refit, behaviour, serving, slices, pilot, gate)
+DEPLOYMENT = (refit, behaviour, serving, slices, pilot, examine, gate)
 
 
 def prepare(folder: Path, frame: pd.DataFrame) -> Path:
@@ -216,10 +216,10 @@ def test_behaviour_is_held_to_its_tests(make: Make) -> None:
     found = read_json(project / "release" / "behaviour.json")
     benign_last = Context(project).schema["classes"][-1] == "benign"
     assert [test["passed"] for test in found] == [benign_last, not benign_last, False, True]
-    signal = gate.tests_fail(found, "one")
+    signal = results.tests_fail(found, "one")
     assert signal.fires is True
     assert signal.value == 2
-    assert gate.tests_fail(found[3:], "one").fires is False
+    assert results.tests_fail(found[3:], "one").fires is False
     patching.apply(project, {"deployment.tests": [{"kind": "invariance", "column": "no_such"}]})
     with pytest.raises(ParamsError, match=r"deployment\.tests\[1\]: unknown column 'no_such'"):
         behaviour.run(project)

@@ -16,7 +16,7 @@ from flows import patching
 from flows.init import init
 from stages.data import collect, label, split, validate
 from stages.data.sources.nycflights13 import Flights
-from stages.deployment import behaviour, gate, pilot, refit, serving, slices
+from stages.deployment import behaviour, examine, gate, pilot, refit, serving, slices
 from stages.deployment.outcome import measure, outcome_flat, outcome_low
 from stages.errors import DataError, ParamsError
 from stages.files import read_json
@@ -116,7 +116,20 @@ def test_a_poor_outcome_shuts_the_gate(tmp_path: Path) -> None:
     )
     outcome = {"call": "worth:nothing", "at_least": 5.0, "unit": "EUR"}
     patching.apply(project, {"planning.outcome": outcome, "training.bootstrap.n": 100})
-    for step in (charter, feasibility, collect, validate, label, split, *TRAINING, refit, behaviour, serving, slices):
+    for step in (
+        charter,
+        feasibility,
+        collect,
+        validate,
+        label,
+        split,
+        *TRAINING,
+        refit,
+        behaviour,
+        serving,
+        slices,
+        examine,
+    ):
         step.run(project)
 
     def judged() -> Any:

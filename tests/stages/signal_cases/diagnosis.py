@@ -17,6 +17,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from stages.deployment import gate
 from stages.deployment.outcome import measure, outcome_flat, outcome_low
+from stages.deployment.results import tests_fail
 from stages.deployment.slices import judge
 from stages.params import Requirement
 from stages.requirements import serving_missed
@@ -277,6 +278,6 @@ CASES = [
     Case("metric_reached", make_better, measure_reached),
     Case("pilot_fails", make_scores, measure_pilot, tiny=None),
     Case("hard_slices", make_slices, measure_slices),
-    Case("tests_fail", make_tests, lambda tests: gate.tests_fail(tests, "one"), tiny=None),
+    Case("tests_fail", make_tests, lambda tests: tests_fail(tests, "one"), tiny=None),
     Case("serving_missed", make_serving, lambda entries: serving_missed(entries, "one"), tiny=None),
 ]

@@ -10,6 +10,7 @@ import pandas as pd
 
 from stages.data.sources.nycflights13 import Flights
 from stages.deployment.champion import champion_stays
+from stages.deployment.flips import negative_flips
 from stages.deployment.replacing import beside_rule, no_better_than_rule
 from stages.params import WEIGHT, Candidate, Champion, Checks, Collect
 from stages.training.bugs import look_for_bugs
@@ -135,6 +136,11 @@ def measure_champion(target: Any, new: Any, released: Any) -> Any:
     return champion_stays(gain, [], "log_loss", Champion())
 
 
+def measure_flips(target: Any, new: Any, released: Any) -> Any:
+    was, now = (found.argmax(axis=1) == target for found in (released, new))
+    return negative_flips(was, now, None, 0.05, SAMPLING.level)
+
+
 def beside(target: Any, new: Any, released: Any) -> Any:
     """The same two, the released one being the rule whose place the new one takes."""
     constant = np.array([0.4, 0.6])
@@ -145,6 +151,7 @@ def beside(target: Any, new: Any, released: Any) -> Any:
 
 
 CASES = [
+    Case("negative_flips", worn_out, measure_flips, severities=(0.0, 0.3, 1.0), rows=280),
     Case("no_better_than_rule", worn_out, beside, severities=(0.0, 0.3, 1.0), rows=280),
     Case("champion_stays", worn_out, measure_champion, severities=(0.0, 0.3, 1.0), rows=280),
     Case("leakage", noisy_copy, measure_leakage, severities=(0.0, 0.5, 0.7, 1.0), rows=440),
