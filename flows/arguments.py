@@ -113,6 +113,7 @@ def _planning(commands: Commands) -> None:
     init.add_argument("--key", metavar="COLUMN", help="names each row; labels are asked for and joined by it")
     init.add_argument("--drop", metavar="COLUMN", action="append", default=[], help="never a feature; repeatable")
     init.add_argument("--group", metavar="COLUMN", help="column whose values a split must not tear apart")
+    commands.add("upgrade", "Bring the pipeline of a project to this version of loopwright")
     ranks = f"{RANKS}\n\n{drivers_help()}"
     prioritise = _added(commands.commands, "prioritise", "Rank candidate projects by impact and feasibility", ranks)
     prioritise.formatter_class = argparse.RawDescriptionHelpFormatter

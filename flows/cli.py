@@ -95,6 +95,16 @@ def _init(args: argparse.Namespace, project: Path) -> int:
     return OK
 
 
+def _upgrade(args: argparse.Namespace, project: Path) -> int:
+    from flows.code import upgrade
+    from flows.project import check_project
+
+    check_project(project, allow_dirty=True)
+    changed = upgrade(project)
+    print(f"{', '.join(changed)}: of this version now; git commit -a" if changed else "nothing to upgrade")
+    return OK
+
+
 def _plan(args: argparse.Namespace, project: Path) -> int:
     from flows.plan import plan, show
 
@@ -182,6 +192,7 @@ COMMANDS = {
     "init": _init,
     "prioritise": _prioritise,
     "plan": _plan,
+    "upgrade": _upgrade,
     "expectations": _expectations,
     "label": _label,
 }

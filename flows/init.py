@@ -18,16 +18,12 @@ from rich.console import Console
 from rich.markup import escape
 from ruamel.yaml import YAML
 
+from flows.code import write_pipeline
 from flows.snapshots import git_identity
 from stages.errors import DataError, ProjectError
 from stages.files import write_json, write_text
 from stages.params import PARAMS_FILE, check_params
 
-# A regression has no ROC curve; its file holds the quantiles of the residuals.
-REGRESSION_PLOT = {
-    "x: false_positive_rate, y: true_positive_rate": "x: quantile, y: residual",
-    "ROC on the validation rows": "Residuals on the validation rows",
-}
 TRAIN_SHARE = 0.8 * 0.6  # without the pilot, and without validation and test rows
 HEADER = """\
 # Proposed by `loopwright init` from the table itself; read it, and set goal and requirements to what you need.
@@ -166,12 +162,8 @@ def _write(draft: Path, data: Path, values: dict[str, Any], found: dict[str, Any
     suite = values["data"]["validate"]["suite"]
     write_text(draft / suite, suite_text(found["suite"]))
     write_json(draft / profile_path(suite), found["profile"])
+    write_pipeline(draft, values["planning"]["task"])
     templates = files("flows") / "templates"
-    pipeline = (templates / "pipeline.yaml").read_text(encoding="utf-8")
-    if values["planning"]["task"] == "regression":
-        for classification, regression in REGRESSION_PLOT.items():
-            pipeline = pipeline.replace(classification, regression)
-    write_text(draft / "dvc.yaml", pipeline)
     write_text(draft / "labels" / "README.md", (templates / "labels.md").read_text(encoding="utf-8"))
     write_text(draft / "prefect.yaml", (templates / "prefect.yaml").read_text(encoding="utf-8"))
     write_text(draft / ".gitignore", (templates / "gitignore").read_text(encoding="utf-8"))

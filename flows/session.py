@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from flows import code, patching, pipeline, record, snapshots
 from flows import entry as entries
-from flows import patching, pipeline, record, snapshots
 from flows.decide import Move, decide
 from flows.engine import Engine, StepResult
 from flows.entry import Ended, Entry
@@ -170,7 +170,9 @@ def open_session(project: Path, show: Show, *, allow_dirty: bool = False) -> Ite
     check_project(project, allow_dirty=allow_dirty)
     check_files(project, load_params(project))
     pipeline.steps_by_stage(project)
+    code.check_pipeline(project)
     with project_lock(project), Engine(project) as engine:
+        code.refresh(project)
         lines = record.read_record(project)
         yield Session(project, engine, show, entries.take_up(project, lines))
 

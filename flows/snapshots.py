@@ -16,8 +16,9 @@ from pathlib import Path
 from stages.errors import ProjectError
 from stages.files import replacing
 
+CODE_FILE = "code.json"
 # What makes an iteration, besides the outputs that dvc.lock names. Params last: they tell whether a restore is whole.
-KEPT = ("dvc.yaml", "dvc.lock", "expectations", "labels", "*.dvc", "params.yaml")
+KEPT = ("dvc.yaml", "dvc.lock", CODE_FILE, "expectations", "labels", "*.dvc", "params.yaml")
 # Answers of people are only ever added to: params say how many of them an iteration knew.
 NEVER_RESTORED = ("labels/answers.jsonl",)
 

@@ -26,8 +26,10 @@ def replacing(path: Path) -> Iterator[Path]:
     Raises
     ------
     ProjectError
-        If the folder cannot be written.
+        If it is a folder, or its folder cannot be written.
     """
+    if path.is_dir():
+        raise ProjectError("is a folder", where=str(path), expected="a file to write", todo="name a file in it")
     temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -62,6 +62,10 @@ def test_the_template_of_init_is_this_pipeline_without_its_code() -> None:
         entry.pop("deps", None)
         if kept:
             entry["deps"] = kept
+    for entry in [stage.get("do", stage) for stage in template.values()]:
+        entry["params"].remove({"code.json": ["stages"]})  # what stands for the code where DVC cannot see it
+        if not entry["params"]:
+            del entry["params"]
     assert ours == template
 
 

@@ -12,7 +12,7 @@ from flows.entry import past_of
 from flows.record import Iteration
 from flows.report.past import Archive
 from flows.transitions import RELEASED
-from stages.deployment.release import FOLDER, POINTER
+from stages.deployment.release import FOLDER, read_pointer
 from stages.errors import LoopwrightError, ProjectError
 from stages.files import read_json
 from stages.params import Params, check_params, read_params
@@ -76,8 +76,8 @@ class Facts:
     @property
     def in_force(self) -> int | None:
         """The iteration whose release is the project's present one."""
-        path = self.project / POINTER
-        return int(read_json(path)["iteration"]) if path.exists() else None
+        pointer = read_pointer(self.project)
+        return None if pointer is None else int(pointer["iteration"])
 
 
 def gather(project: Path, archive: Archive, run: str | None = None) -> Facts:

@@ -22,9 +22,9 @@ from flows.report.metrics import metrics_section
 from flows.report.past import archive
 from flows.report.pieces import Section
 from flows.report.pilot import shift_section, slices_section
+from flows.report.probabilities import probabilities_section
 from flows.report.timeline import timeline
 from flows.transitions import STAGES
-from stages.errors import ProjectError
 from stages.files import write_text
 
 TEMPLATES = Path(__file__).parents[1] / "templates" / "report"
@@ -34,6 +34,7 @@ SECTIONS: tuple[Callable[[Facts], Section | None], ...] = (
     decomposition_section,
     curve_section,
     frontier_section,
+    probabilities_section,
     shift_section,
     slices_section,
     costs_section,
@@ -63,8 +64,6 @@ def write_report(project: Path, *, run: str | None = None, out: Path | None = No
         If it is no project, nothing ran yet, there is no such run, or the file cannot be written.
     """
     path = out if out is not None else project / DEFAULT
-    if path.is_dir():
-        raise ProjectError("is a folder", where=str(path), expected="a file to write", todo="--out FILE")
     with archive(project) as kept:
         text = render(gather(project, kept, run))
     write_text(path, text)

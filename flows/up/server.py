@@ -152,6 +152,13 @@ class PrefectServer:
             return self._process is None  # theirs is there, and wants a key that Prefect's client knows
         except (urllib.error.URLError, OSError):
             return False
+        except ValueError as error:
+            raise ProjectError(
+                f"{self.url!r} is no URL ({error})",
+                where="PREFECT_API_URL",
+                expected="for instance http://127.0.0.1:4200/api",
+                todo="correct it, or unset it",
+            ) from None
 
     def _last_words(self) -> str:
         lines = self._log.read_text(encoding="utf-8", errors="replace").strip().splitlines()

@@ -21,7 +21,7 @@ def run(project: Path) -> None:
     refuse_old_rows(schema, params.planning.security.retention_days)
     write_parquet(project / "data/window.parquet", window)
     write_parquet(project / "data/pilot.parquet", pilot)
-    write_json(project / "data/schema.json", schema)
+    write_json(project / "data/schema.json", schema | {"private": params.planning.security.private})
 
 
 def leave_out(schema: Schema, names: list[str]) -> Schema:

@@ -37,6 +37,7 @@ RESULT_FORMAT = {"result_format": "COMPLETE", "return_unexpected_index_query": F
 COLUMN_KEYS = ("column", "column_A", "column_B")
 REMAKE = "remake it: loopwright expectations suggest --write"
 MAX_ROWS_SHOWN = 5
+WITHHELD = "(private)"
 LIMITS = ("min_value", "max_value", "mostly", "regex", "type_", "type_list")
 
 
@@ -122,6 +123,7 @@ class Checked:
 
     def __init__(self, frame: pd.DataFrame, specs: list[Spec], schema: dict[str, Any], suite: str, name: str) -> None:
         self.frame, self.suite, self.name = frame, suite, name
+        self.private = set(schema.get("private", []))
         known = {column for group in schema["feature_groups"].values() for column in group} | set(schema["dropped"])
         here = set(frame.columns)
         # What was proposed for a feature says nothing of a column that has become the key.
@@ -188,7 +190,8 @@ class Checked:
                 return self._failed(spec, _message(result.exception_info)) | {"success": bool(result.success)}
             observed = result.result.get("observed_value")
             plain = observed.item() if isinstance(observed, np.generic) else observed
-            note = "" if plain is None else f"observed {plain}"[:200]
+            shown = WITHHELD if _columns(spec) & self.private else plain
+            note = "" if plain is None else f"observed {shown}"[:200]
             return self._failed(spec, note) | {"success": bool(result.success)}
         count = int(result.result["unexpected_count"])
         rows = sorted(result.result["unexpected_index_list"])[:MAX_ROWS_SHOWN] if not result.success else []
@@ -199,8 +202,17 @@ class Checked:
             "unexpected": count,
             "share": count / max(1, len(self.frame)),
             "rows": [int(row) for row in rows],
-            "values": [" and ".join(_cell(self.frame[name].iloc[row]) for name in columns) for row in rows],
+            "values": [" and ".join(self._cell(name, row) for name in columns) for row in rows],
         }
+
+    def _cell(self, name: str, row: int) -> str:
+        """Return a cell as people read it; one of a private column not, as reports and records are passed on."""
+        value = self.frame[name].iloc[row]
+        if name in self.private:
+            return WITHHELD
+        if pd.isna(value):
+            return "missing"
+        return f"{value:.6g}" if isinstance(value, float) else str(value)
 
     def _failed(self, spec: Spec, note: str) -> dict[str, Any]:
         return {
@@ -233,13 +245,6 @@ def _build(specs: list[Spec], suite: str) -> ExpectationSuite:
                 todo="mend that expectation",
             ) from None
     return built
-
-
-def _cell(value: Any) -> str:
-    """Return a cell as people read it."""
-    if pd.isna(value):
-        return "missing"
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def _spec(result: Any) -> Spec:

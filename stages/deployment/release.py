@@ -12,6 +12,7 @@ from stages.files import read_json, replacing, write_json
 
 FOLDER = "releases"
 POINTER = f"{FOLDER}/current.json"
+POINTS = {"iteration": int, "path": str, "sha256": str}
 
 
 def publish(project: Path, *, iteration: int) -> dict[str, Any]:
@@ -41,18 +42,40 @@ def publish(project: Path, *, iteration: int) -> dict[str, Any]:
     return pointer
 
 
+def read_pointer(project: Path) -> dict[str, Any] | None:
+    """Return the pointer of what is released, whether or not the model is there; None when nothing is.
+
+    Raises
+    ------
+    ProjectError
+        If the file is damaged.
+    """
+    path = project / POINTER
+    if not path.exists():
+        return None
+    try:
+        pointer = dict(read_json(path))
+        return pointer | {key: kind(pointer[key]) for key, kind in POINTS.items()}
+    except (ValueError, TypeError, KeyError) as error:
+        raise ProjectError(
+            f"is damaged ({type(error).__name__}: {error})",
+            where=POINTER,
+            expected="what a release wrote",
+            todo=f"delete it; loopwright run --again releases anew, and {FOLDER}/*/card-*.json tell what was",
+        ) from None
+
+
 def current(project: Path) -> dict[str, Any] | None:
     """Return the pointer of what is released, None when nothing is.
 
     Raises
     ------
     ProjectError
-        If the released model is missing or is not the one that was released.
+        If the pointer is damaged, or the released model is missing or is not the one that was released.
     """
-    path = project / POINTER
-    if not path.exists():
+    pointer = read_pointer(project)
+    if pointer is None:
         return None
-    pointer = dict(read_json(path))
     model = project / str(pointer["path"])
     if not model.exists() or _sha256(model) != pointer["sha256"]:
         raise ProjectError(

@@ -36,7 +36,8 @@ class Security(Section):
 
     private: list[str] = Field(
         default_factory=list,
-        description="Columns that may not leave this project; `label export` leaves them out.",
+        description="Columns that may not leave this project: `label export` leaves them out, and no cell of them is "
+        "shown in the record or the report. Figures over groups of them are.",
     )
     retention_days: Count | None = Field(
         None, description="Age of the oldest row that may be used, days before the pilot's end. Empty: no limit."

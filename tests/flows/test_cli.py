@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from flows.up.server import PrefectServer
+from stages.errors import ProjectError
 from tests.conftest import ROOT, Cli, git
 
 
@@ -86,6 +88,12 @@ def test_a_folder_that_is_no_project(cli: Cli, tmp_path: Path) -> None:
 def test_a_damaged_file_is_named(file: str, content: bytes, says: str, cli: Cli, repository: Path) -> None:
     (repository / file).write_bytes(content)
     assert re.search(says, refused(cli, repository, "run", "--allow-dirty"))
+
+
+def test_an_address_of_prefect_that_is_none_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREFECT_API_URL", "garbage")
+    with pytest.raises(ProjectError, match="PREFECT_API_URL: 'garbage' is no URL"):
+        PrefectServer(tmp_path).wait_ready(print)
 
 
 def test_missing_git_dvc_and_commits(cli: Cli, repository: Path) -> None:

@@ -424,6 +424,16 @@ def test_a_tampered_release_is_refused_and_mended_by_releasing_again(tmp_path: P
     assert release.current(project) == pointer
 
 
+@pytest.mark.parametrize("content", ["{bad", "[1]", "{}", '{"iteration": "x", "path": "", "sha256": ""}', '""'])
+def test_a_damaged_pointer_is_named_and_mended_by_releasing_again(content: str, tmp_path: Path) -> None:
+    pointer = release.publish(candidate(tmp_path, b"one"), iteration=4)
+    (tmp_path / release.POINTER).write_text(content)
+    with pytest.raises(ProjectError, match=r"current\.json: is damaged"):
+        release.current(tmp_path)
+    release.publish(tmp_path, iteration=4)
+    assert release.current(tmp_path) == pointer
+
+
 def test_a_new_release_leaves_the_old_one_in_place(tmp_path: Path) -> None:
     old = release.publish(candidate(tmp_path, b"one"), iteration=4)
     new = release.publish(candidate(tmp_path, b"two"), iteration=8)

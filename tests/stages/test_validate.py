@@ -95,6 +95,16 @@ def test_failures_name_column_rows_values_and_counts(tmp_path: Path) -> None:
     assert {"rows", "values", "unexpected", "column"} <= set(signal.evidence["failing"][0])
 
 
+def test_no_cell_of_a_private_column_is_shown(tmp_path: Path) -> None:
+    project(tmp_path, table(), *SUITE)
+    schema = read_json(tmp_path / "data/schema.json")
+    write_json(tmp_path / "data/schema.json", schema | {"private": ["x"]})
+    validate.run(tmp_path)
+    report = read_json(tmp_path / "data/validation.json")
+    assert "(rows 3: (private))" in expectations_signal(report, load_params(tmp_path).data).says
+    assert "-5" not in (tmp_path / "data/validation.json").read_text()
+
+
 def test_the_stored_profile_is_what_the_window_is_held_to(tmp_path: Path) -> None:
     frame = pd.DataFrame({"x": np.arange(1.0, 801.0), "y": pd.array([0, 1] * 400, dtype="Int64")})
     project(tmp_path, frame, *SUITE[:1])
