@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from filelock import FileLock
 from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).parents[1]
@@ -92,6 +93,33 @@ def cli(embedded: Cli, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cli
     server.wait(timeout=30)
 
 
+@dataclass(frozen=True)
+class Shelf:
+    """Folders that are made once for all workers of a test run; who comes second waits for them."""
+
+    folder: Path
+
+    def __call__(self, name: str, make: Callable[[Path], object]) -> Path:
+        """Return the folder of a name; ``make`` fills it when nobody has yet, and when it failed."""
+        made, whole = self.folder / name, self.folder / f"{name}.whole"
+        with FileLock(self.folder / f"{name}.lock"):
+            if not whole.exists():
+                shutil.rmtree(made, ignore_errors=True)
+                made.mkdir()
+                make(made)
+                whole.touch()
+        return made
+
+
+@pytest.fixture(scope="session")
+def shelf(tmp_path_factory: pytest.TempPathFactory) -> Shelf:
+    """What the workers of this test run share."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "shelf"
+    folder.mkdir(exist_ok=True)
+    return Shelf(folder)
+
+
 def twins(code: str, folder: Path, environments: list[dict[str, str]]) -> list[str]:
     """Run Python code in each environment, side by side, each with a path of its own; return what they printed."""
     runs = [
@@ -127,9 +155,9 @@ def copy_repository(to: Path) -> Path:
 
 
 @pytest.fixture
-def repository(tmp_path: Path) -> Path:
+def repository(shelf: Shelf, tmp_path: Path) -> Path:
     """A copy of this repository that has not run yet."""
-    return copy_repository(tmp_path / "flights")
+    return _copy(shelf("repository", copy_repository), tmp_path / "flights")
 
 
 def bundled_table(name: str, *, spoilt: bool = True) -> pd.DataFrame:
@@ -150,35 +178,36 @@ def bundled_table(name: str, *, spoilt: bool = True) -> pd.DataFrame:
 
 
 @pytest.fixture(scope="session")
-def make_project(cli: Cli, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+def make_project(cli: Cli, shelf: Shelf, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """Make a project around a bundled table with ``loopwright init``; each call gives a fresh copy. One has a leak."""
-    made: dict[str, Path] = {}
 
     def make(name: str) -> Path:
-        if name not in made:
-            folder = tmp_path_factory.mktemp("tables")
+        def init(folder: Path) -> None:
             table = bundled_table(name)
             if name == "diabetes":
                 table["billed"] = 2.5 * table["target"] + 1  # known only afterwards
             table.to_csv(folder / f"{name}.csv", index=False)
             cli(folder, "init", name, "--data", f"{name}.csv", "--target", "target")
-            made[name] = folder / name
-        return Path(shutil.copytree(made[name], tmp_path_factory.mktemp("project") / name))
+
+        return _copy(shelf(f"{name}-begun", init) / name, tmp_path_factory.mktemp("project") / name)
 
     return make
 
 
 @pytest.fixture(scope="session")
 def finish_project(
-    cli: Cli, make_project: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory
+    cli: Cli, shelf: Shelf, make_project: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[[str], Path]:
     """Like `make_project`, but run to its end once; each call gives a fresh copy."""
-    done: dict[str, Path] = {}
 
     def finish(name: str) -> Path:
-        if name not in done:
-            done[name] = make_project(name)
-            cli(done[name], "run")
-        return Path(shutil.copytree(done[name], tmp_path_factory.mktemp("finished") / name))
+        def run(folder: Path) -> None:
+            cli(_copy(make_project(name), folder / name), "run")
+
+        return _copy(shelf(f"{name}-finished", run) / name, tmp_path_factory.mktemp("finished") / name)
 
     return finish
+
+
+def _copy(project: Path, to: Path) -> Path:
+    return Path(shutil.copytree(project, to))

@@ -8,6 +8,7 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from stages.data.blocks import MIN_BLOCKS, Blocks
 from stages.metric_names import OFFLINE, of_rows
@@ -170,9 +171,11 @@ def resampled(
         return np.full((n, len(statistic(np.ones(rows)))), np.nan)
     random = np.random.default_rng(seed)
     draws = []
-    for _ in range(n):
-        times = np.bincount(random.integers(0, count, count), minlength=count)
-        draws.append(statistic(times[drawn].astype(float)))
+    # One thread: a sum takes microseconds, and BLAS would wait at each one for all cores, which others may be using.
+    with threadpool_limits(limits=1):
+        for _ in range(n):
+            times = np.bincount(random.integers(0, count, count), minlength=count)
+            draws.append(statistic(times[drawn].astype(float)))
     return np.asarray(draws, dtype=float)
 
 

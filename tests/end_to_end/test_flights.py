@@ -45,6 +45,9 @@ def test_it_loops_back_for_several_measured_reasons_and_ends(cli: Cli, flights: 
     assert len({item["move"]["row"] for item in back}) >= 3
     for item in back:
         assert any(signal["fires"] for signal in item["signals"])
+    steps = [(step["name"], item["data_version"], step["how"]) for item in history for step in item["steps"]]
+    fitted = [step for step in steps if step[0].startswith("fit@") and step[2] == "ran"]
+    assert len({data for _, data, _ in fitted}) < len(fitted) == len(set(fitted)), "once for the same rows"
     end = history[-1]["move"]
     if end["to"] == "released":
         card = json.loads((flights / "release" / "candidate.json").read_text())
