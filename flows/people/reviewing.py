@@ -59,10 +59,12 @@ def export(
     """
     import pandas as pd
 
-    entries = waiting(project)[: count or None]
-    if not entries:
+    asked = [str(entry["id"]) for entry in waiting(project)[: count or None]]
+    if not asked:
         print("no row waits for review: nothing is written")
         return 0
+    found = PredictionLog(project).find(asked)
+    entries = [found[name] for name in asked]
     rows = pd.DataFrame([json.loads(entry["row"]) for entry in entries]).add_prefix("row.")
     private = load_params(project).planning.security.private
     head = {ID: [entry["id"] for entry in entries]}

@@ -17,17 +17,18 @@ from sqlalchemy import (
     Column,
     Connection,
     Float,
+    Index,
     Integer,
     MetaData,
     Select,
     String,
     Table,
     Text,
-    and_,
     create_engine,
     event,
     func,
     make_url,
+    or_,
     select,
 )
 from sqlalchemy.dialects import postgresql, sqlite
@@ -55,13 +56,15 @@ PREDICTIONS = Table(
     Column("key", String),
     Column("time", String),
     Column("group", String),
-    Column("row", Text, nullable=False),  # features and columns of the scope, JSON
     Column("prediction", String, nullable=False),
-    Column("probabilities", Text),  # in the order of the card's classes, JSON
     Column("confidence", Float),
     Column("answered", Boolean, nullable=False, index=True),
-    Column("reason", String(16), nullable=False),
+    Column("reason", String(16), nullable=False, index=True),
+    Column("probabilities", Text),  # in the order of the card's classes, JSON
+    Column("row", Text, nullable=False),  # features and columns of the scope, JSON
+    Index("by_key", "key", "number"),
 )
+LIGHT = [column for column in PREDICTIONS.c if column.name not in ("probabilities", "row")]
 Entry = Mapping[str, Any]
 
 
@@ -100,17 +103,15 @@ class PredictionLog:
     def waiting(self) -> list[Entry]:
         """Return what was not answered and was not asked again since, the oldest first, of one batch the least sure.
 
-        Of a row with a key the last prediction counts: one that a later release answers waits no longer.
+        Of a row with a key the last prediction counts: one that a later release answers waits no longer. The rows and
+        probabilities themselves are left out; `find` has them.
         """
-        age = func.row_number().over(
-            partition_by=func.coalesce(PREDICTIONS.c.key, PREDICTIONS.c.id), order_by=PREDICTIONS.c.number.desc()
-        )
-        newest = select(PREDICTIONS.c.number, age.label("age")).subquery()
+        later, now = PREDICTIONS.alias(), PREDICTIONS.c
+        overtaken = select(later.c.number).where(later.c.key == now.key, later.c.number > now.number).exists()
         asked = (
-            select(PREDICTIONS)
-            .join(newest, and_(newest.c.number == PREDICTIONS.c.number, newest.c.age == 1))
-            .where(PREDICTIONS.c.answered.is_(False))
-            .order_by(PREDICTIONS.c.at, PREDICTIONS.c.confidence, PREDICTIONS.c.number)
+            select(*LIGHT)
+            .where(now.answered.is_(False), or_(now.key.is_(None), ~overtaken))
+            .order_by(now.at, now.confidence, now.number)
         )
         return self._fetch([asked])
 
