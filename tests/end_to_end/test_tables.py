@@ -68,6 +68,7 @@ def test_the_report_tells_a_finished_project(
         "map",
         "timeline",
         "metrics",
+        "tests",
         "error",
         "curve",
         "frontier",
@@ -95,7 +96,7 @@ def test_the_report_tells_a_finished_project(
     (project / RECORD_FILE).write_text(lines[0])
     begun = Page(write_report(project).read_text())
     assert "Not at its end." in begun.says
-    assert {"metrics", "error", "curve", "frontier", "predictions", "shift", "slices"}.isdisjoint(begun.ids)
+    assert {"metrics", "tests", "error", "curve", "frontier", "predictions", "shift", "slices"}.isdisjoint(begun.ids)
     git_clean = subprocess.run(
         ["git", "status", "--porcelain"], cwd=project, capture_output=True, text=True, check=True
     )

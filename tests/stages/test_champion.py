@@ -154,9 +154,9 @@ def test_a_model_that_is_no_better_does_not_replace_the_released_one(project: Pa
     assert (signal.value or 0) < 0
     again = compare(project, 9)
     assert again == signal
-    rows = pd.read_csv(project / "reports" / "flips.csv")
     flipped = flips.compare(project, 9)
     assert flipped is not None
+    rows = pd.read_csv(project / "reports" / "flips.csv")
     assert flipped.evidence["negative"] == (rows["flip"] == "negative").sum() > 0
     lost = rows[rows["flip"] == "negative"]
     assert (lost["released_says"] == lost["target"]).all() and (lost["new_says"] != lost["target"]).all()
