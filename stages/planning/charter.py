@@ -82,7 +82,7 @@ def _check_answering(planning: Planning) -> None:
         by = planning.required.get(min(counted))
         from_ = f" (by {by.asked_by})" if by is not None and by.asked_by else ""
         what = f"is empty, and {min(counted)} counts failures{from_}"
-        raise _wrong("answering.tolerance", what, "from which error on a prediction is a failure")
+        raise _wrong("answering.tolerance", what, "a number: by how much a prediction that is no failure may be off")
     if planning.prices.review is not None and planning.prices.false_positive is None:
         raise _wrong("prices.review", "is set, and wrong decisions have no price", "prices of both wrong decisions")
 

@@ -56,7 +56,7 @@ def no_tolerance() -> ParamsError:
     return ParamsError(
         "is empty, and failures of a regression are counted",
         where=f"{PARAMS_FILE}: planning.answering.tolerance",
-        expected="from which error on a prediction is a failure",
+        expected="a number: by how much a prediction that is no failure may be off",
         todo="set it, or require nothing of failures",
     )
 
