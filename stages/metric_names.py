@@ -95,7 +95,7 @@ def of_rows(charter: Mapping[str, Any]) -> str:
     'mae'
     """
     task = str(charter["task"])
-    named = [str(charter["optimise"]), *charter["requirements"]]
+    named = [str(charter["optimise"]), *charter.get("requirements", {})]
     usual = "log_loss" if task == "classification" else "rmse"
     return next((name for name in named if name in OFFLINE[task]), usual)
 

@@ -177,7 +177,7 @@ class Planning(Section):
     revise: list[Literal["cure", "narrow", "swap", "relax", "give_way", "fewer_rows"]] = Field(
         default_factory=list,
         description="With `unattended: revise`, the kinds of revision that may be taken, in order; docs/planning.md "
-        "says what each is. None of them spends more than a budget.",
+        "says what each is. None of them buys rows.",
     )
     approvals: Approvals = Field(default_factory=Approvals)
     prices: Prices = Field(default_factory=Prices)

@@ -53,7 +53,12 @@ def swaps(
     now = next((one for name, one in every if name == chosen[0] and one.get("threshold") in (None, chosen[1])), None)
     found = []
     for metric in missed:
-        if now is None or metric == optimise or metric not in OFFLINE[task] or None in (now[metric], now[optimise]):
+        if (
+            now is None
+            or metric == optimise
+            or metric not in OFFLINE[task]
+            or None in (now.get(metric), now.get(optimise))
+        ):
             continue
         others = {name: bound for name, bound in bounds.items() if name != metric}
         pool = [
@@ -83,7 +88,7 @@ def swaps_of(work: Context, missed: Sequence[str]) -> list[dict[str, Any]]:
     selection, training = read_json(work.project / "models" / "selection.json"), work.params.training
     return swaps(
         selection["options"],
-        {name: work.requirements[name] for name in selection["bounds"]},
+        {name: bound for name, bound in work.requirements.items() if name in selection["bounds"]},
         missed,
         task=work.task,
         optimise=str(work.charter["optimise"]),

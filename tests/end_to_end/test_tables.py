@@ -14,6 +14,8 @@ from ruamel.yaml import YAML
 
 from flows.record import RECORD_FILE
 from flows.report.page import write_report
+from stages.deployment import narrow as narrow_deployment
+from stages.training import narrow as narrow_training
 from tests.conftest import Cli
 from tests.page import Page
 
@@ -101,6 +103,24 @@ def test_the_report_tells_a_finished_project(
         ["git", "status", "--porcelain"], cwd=project, capture_output=True, text=True, check=True
     )
     assert "report.html" not in git_clean.stdout
+
+
+@pytest.mark.slow
+def test_where_the_requirements_hold_is_looked_for_only_when_one_is_missed(
+    finish_project: Callable[[str], Path],
+) -> None:
+    project = finish_project("breast_cancer")
+    files = project / "models/narrowing.json", project / "release/narrowing.json"
+    for path in files:
+        assert json.loads(path.read_text()) == {"missed": False, "parts": []}
+    charter = json.loads((project / "charter/charter.json").read_text())
+    charter["requirements"]["log_loss_skill"] = {"at_least": 0.999}
+    (project / "charter/charter.json").write_text(json.dumps(charter))
+    for step, path in zip((narrow_training, narrow_deployment), files, strict=True):
+        step.run(project)
+        found = json.loads(path.read_text())
+        assert (found["missed"], found["parts"]) == (True, [])
+        assert found["columns"] == ["mean_texture_size"]
 
 
 @pytest.mark.slow

@@ -121,11 +121,12 @@ class Table:
 
         It knows nothing of the scope, so it is asked again for more, by the share that lay within.
         """
-        scope, asked = Scope(collect.scope), rows
+        asked, limited = rows, rows is not None and "rows" in self.reader.asks
+        scope = Scope(collect.scope, whole=not limited)  # what a limit left out may hold the values that it names
         while True:
             frame, schema = self.load(collect.features, asked_of(collect, rows=asked), scope)
             seen = len(frame) + schema.get("scope", {"outside": 0})["outside"]
-            if rows is None or asked is None or "rows" not in self.reader.asks or len(frame) >= rows or seen < asked:
+            if rows is None or asked is None or not limited or len(frame) >= rows or seen < asked:
                 return frame, schema
             asked = max(2 * asked, math.ceil(asked * rows / len(frame)))
 
