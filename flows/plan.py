@@ -80,6 +80,7 @@ def show(project: Path) -> None:
     values, open_ = read_params(project), 0
     params = check_params(values)
     filled = params.model_dump(mode="json", by_alias=True)
+    filled["planning"]["answering"]["guardrails"] = params.planning.guarded  # the archetype answers it
     section, questions = "", questions_for(params.planning.archetype)
     for question in questions:
         if question.section != section:
