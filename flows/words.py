@@ -48,6 +48,8 @@ def beside_line(item: Iteration) -> str:
     baselines = item.metrics.get("baselines", {})
     parts = [f"{kind} {figure(found[name]['value'])}" for kind, found in sorted(baselines.items()) if name in found]
     test = item.metrics.get("evaluation", {}).get("test", {}).get(name, {}).get("value")
+    if not parts:  # a size has no baseline
+        return ""
     return f"{name} beside it: {', '.join(parts)}; on the test rows, which choose nothing: {figure(test)}"
 
 
