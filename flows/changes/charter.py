@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from flows.situation import Patch, Situation
+from stages.metric_names import FAILURES
 
 
 def nothing(situation: Situation) -> Patch:
@@ -26,6 +27,11 @@ def relax_missed(situation: Situation) -> Patch:
     return patch
 
 
+def alone(patch: Patch) -> Patch:
+    """Return what of a patch may be taken when nobody is there: all of it, or nothing where it raises a budget."""
+    return {} if any(key.startswith("planning.budgets.") for key in patch) else dict(patch)
+
+
 def relaxing(item: dict[str, Any]) -> Patch:
     """Return the patch that sets a missed requirement to the value that was reached, rounded to the easier side."""
     return {bound_key(item): easier(item["value"], item["side"])}
@@ -37,8 +43,10 @@ def bound_key(item: dict[str, Any]) -> str:
 
 
 def relaxable(item: dict[str, Any], situation: Situation) -> bool:
-    """Tell whether a missed requirement stands in the params and a value was reached."""
-    return item.get("value") is not None and item["metric"] in situation.params.planning.required
+    """Tell whether a missed requirement stands in the charter and a value was reached that is worth requiring."""
+    if item.get("value") is None or item["metric"] not in situation.params.planning.required:
+        return False
+    return item["metric"] not in FAILURES or easier(item["value"], item["side"]) < 1
 
 
 def easier(value: float, side: str) -> float:

@@ -16,6 +16,7 @@ from typing import Any, Literal
 from filelock import FileLock
 from pydantic import BaseModel, ConfigDict
 
+from flows.changes.charter import alone
 from flows.decide import Move
 from flows.entry import ANSWER, goes_back
 from flows.lock import STATE
@@ -115,7 +116,7 @@ def answer_or_rule(project: Path, asked: Iteration) -> Answer | None:
     """Return what the question was answered with; when its time is over, by the charter's rule. None: it waits."""
     if given(project, asked) is None and now() > deadline(asked):
         nobody = f"nobody answered until {deadline(asked):%Y-%m-%d %H:%M} UTC"
-        patch = asked.move["proposal"] if asks_of(asked).then == "relax" else {}
+        patch = alone(asked.move["proposal"]) if asks_of(asked).then == "relax" else {}
         at = now().isoformat(timespec="seconds")
         rule = Answer(verdict="timed_out", patch=patch, because=nobody, by=CHARTER, at=at, via="the clock")
         with suppress(TooLate):  # an answer that came at the last moment counts

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from flows.changes.charter import alone
 from flows.people import answers
 from flows.record import Iteration
 from flows.words import option_lines, patch_line
@@ -21,7 +22,7 @@ def how_to_go_on(last: Iteration, *, options: bool = True) -> list[str]:
     """Return what somebody can do about a run that ended waiting, a line each, with the options or without."""
     if not last.move.get("asks"):
         return [f"next: {next_step(last)}"]
-    until, takes = answers.deadline(last), answers.asks_of(last).then == "relax" and last.move["proposal"]
+    until, takes = answers.deadline(last), answers.asks_of(last).then == "relax" and alone(last.move["proposal"])
     then = f"{patch_line(last.move['proposal'])} is taken" if takes else "the run stops"
     over = " (over: loopwright run)" if answers.now() > until else ""
     return [

@@ -59,6 +59,8 @@ def check_plan(planning: Planning) -> None:
             raise _wrong(key, f"{bound} is no bound", "a finite number")
         if (name in AT_MOST_ONE or name.endswith(RATIO)) and bound > 1:
             raise _wrong(key, f"{bound:g} cannot be reached", f"at most 1, the best {name} there is")
+        if name in FAILURES and bound >= 1:
+            raise _wrong(key, f"{bound:g} holds whatever fails", f"less than 1: {name} is a share")
         if side == "at_most" and bound < 0:
             raise _wrong(key, f"{bound:g} cannot be reached", f"at least 0, the best {name} there is")
     errors = planning.prices.false_positive, planning.prices.false_negative

@@ -448,7 +448,8 @@ def test_dear_labels_ask_for_fewer_rows_or_more_money(
     relaxed = replace(
         now, signals={"labels_too_few": few, "label_cost": dear}, values=values, params=check_params(values)
     )
-    assert (decide(relaxed).to, decide(relaxed).patch) == ("planning", proposal)
+    dearer = "planning.budgets.money" in proposal  # what a plan may cost is never raised by itself
+    assert (decide(relaxed).to, decide(relaxed).patch) == ((STOP, {}) if dearer else ("planning", proposal))
 
 
 def factor(value: float, *, wide: float = 1.02, conversion: float | None = None) -> dict[str, Any]:

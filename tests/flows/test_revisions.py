@@ -180,6 +180,13 @@ def test_what_fails_too_often_alone_may_be_made_less_autonomous(stage: str, row:
     assert "failure_rate" in hard and "failure_bound" not in hard
 
 
+def test_a_bound_that_all_decisions_keep_is_no_revision() -> None:
+    missed = {**FAILS, "value": 1.0, "low": 1.0, "high": 1.0}
+    now = with_evidence("training", {"more": {}, "missed": [missed]}, fires=("requirements_missed",), patch={})
+    now = replace(now, params=check_params(patching.patched(now.values, {"planning.archetype": "autonomous"})))
+    assert kinds(revisions(BY_NAME["requirements_unreached"], now)) == ["stop"]
+
+
 def test_where_nothing_is_sure_enough_more_errors_may_be_allowed() -> None:
     missed = {**FAILS, "metric": "failure_rate", "value": None, "low": None, "high": None}
     evidence = {"more": {}, "missed": [missed], "answering": {"max_error": less(0.08, value=0.6)}}

@@ -65,6 +65,7 @@ def test_the_charter_is_the_planning_section(tmp_path: Path) -> None:
         ({"log_loss": {"at_least": 0.7}}, {}, "log_loss: at_least asks for a bad log_loss"),
         ({"roc_auc": {"at_least": 1.2}}, {}, "1.2 cannot be reached"),
         ({"log_loss": {"at_most": -0.1}}, {}, "-0.1 cannot be reached"),
+        ({"failure_bound": {"at_most": 1.0}}, {}, "1 holds whatever fails"),
         ({"roc_auc": {"at_least": 0.7}}, {"goal": " "}, "planning.goal: is empty"),
         ({"roc_auc": {"at_least": 0.7, "hard": False}}, {}, "planning.requirements: are all soft"),
         (
