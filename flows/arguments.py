@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 from flows.people import commands as people
 from flows.priority.drivers import drivers_help
+from flows.releases import commands as releases
 
 EPILOG = """exit codes: 0 done (released, stopped honestly, or nothing to do), 1 crashed, 2 a mistake in the input,
-3 not released although --require-release was given, 130 interrupted (run again to resume)."""
+3 not released although --require-release was given, or not the same when made again (verify), 130 interrupted
+(run again to resume)."""
 
 RANKS = "FILE is YAML; each answer is from 1 (against) to 5 (for), or unknown. Its keys:"
 
@@ -81,6 +83,7 @@ def _sending_back(commands: Commands) -> None:
     restore.add_argument("iteration", type=int)
     restore.add_argument("--force", action="store_true", help="even when params.yaml holds edits that no iteration has")
     people.add_commands(commands.add, _run_options)
+    releases.add_commands(commands.add)
 
 
 def _data(commands: Commands) -> None:

@@ -15,6 +15,7 @@ from rich.console import Console
 from flows.arguments import parser
 from flows.exits import CRASHED, INTERRUPTED, OK, exit_code
 from flows.people import commands as people
+from flows.releases import commands as releases
 from stages.errors import LoopwrightError, PriorityError, ProjectError
 
 ERROR_LOG = ".loopwright/last-error.log"
@@ -216,6 +217,7 @@ COMMANDS = {
     "report": _report,
     "restore": _restore,
     **people.COMMANDS,
+    **releases.COMMANDS,
     "init": _init,
     "prioritise": _prioritise,
     "plan": _plan,

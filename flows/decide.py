@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from flows.changes.charter import alone
 from flows.patching import changes_anything
 from flows.people.asking import Asks, asks
-from flows.revisions import Revision, revisions
+from flows.revisions import Revision, releasing, revisions
 from flows.situation import Patch, Situation
 from flows.transitions import ANY, BOUNDS, BY_NAME, RELEASED, STAGES, STOP, TABLE, WAITING, Transition
 from stages.requirements import number
@@ -193,7 +193,7 @@ def _asked(row: Transition, situation: Situation, reason: str, patch: Patch) -> 
     told: dict[str, Any] = {"row": row.name, "proposal": patch, "options": options}
     if situation.params.planning.unattended == "ask":
         text = _with_missing(reason + "; planning decides, and a person is asked", situation)
-        return Move(to=WAITING, reason=text, asks=asks(row, situation), **told)
+        return Move(to=WAITING, reason=text, asks=asks(row.to, situation), **told)
     return Move(to=STOP, reason=_with_missing(reason + "; planning decides, and nobody is there", situation), **told)
 
 
@@ -230,6 +230,9 @@ def _forward(situation: Situation, considered: list[dict[str, str]]) -> Move:
         "training": "a candidate meets every requirement on the validation rows",
         "deployment": "tests pass, and the pilot meets every requirement",
     }
+    if to == RELEASED and situation.params.planning.approvals.release == "ask":
+        reason, asked = f"{said[situation.stage]}; a person is asked before the release", asks(RELEASED, situation)
+        return Move(to=WAITING, row=FORWARD, reason=reason, options=releasing(), asks=asked, considered=considered)
     return Move(to=to, row=FORWARD, reason=said[situation.stage], considered=considered)
 
 

@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import TypeVar
 
 from flows import worker
+from flows.releases.card import Chapter
 from flows.worker import StepResult
 from stages.errors import LoopwrightError
 from stages.signals import Signal
@@ -55,7 +56,7 @@ class Engine:
 
     def submit(self, step: str) -> Future[StepResult]:
         """Queue a DVC stage; steps run one after the other, in the order they are queued."""
-        return self._submit(worker.run_step, step)
+        return self.call(worker.run_step, step)
 
     def result(self, future: Future[T]) -> T:
         """Wait for what was queued.
@@ -83,29 +84,34 @@ class Engine:
 
     def preload(self) -> Future[None]:
         """Queue the imports that later steps need."""
-        return self._submit(worker.preload)
+        return self.call(worker.preload)
 
     def compare_champion(self, iteration: int) -> list[Signal]:
         """Return what the released model says to the one in the workspace; none when nothing else is released."""
-        return self.result(self._submit(worker.compare_champion, iteration))
+        return self.result(self.call(worker.compare_champion, iteration))
+
+    def write_card(self, chapters: list[Chapter]) -> str:
+        """Return the model card of a release in Markdown."""
+        return self.result(self.call(worker.write_card, chapters))
 
     def status(self) -> list[str]:
         """Return the DVC stages and files that differ from ``dvc.lock``."""
-        return self.result(self._submit(worker.status))
+        return self.result(self.call(worker.status))
 
     def commit_sources(self) -> Future[list[str]]:
         """Queue the versioning of source tables that a person changed; their ``.dvc`` files."""
-        return self._submit(worker.commit_sources)
+        return self.call(worker.commit_sources)
 
     def changed_sources(self) -> list[str]:
         """Return the ``.dvc`` files of source tables that a person changed since."""
-        return self.result(self._submit(worker.changed_sources))
+        return self.result(self.call(worker.changed_sources))
 
     def checkout(self) -> None:
         """Bring the outputs to what ``dvc.lock`` says."""
-        self.result(self._submit(worker.checkout))
+        self.result(self.call(worker.checkout))
 
-    def _submit(self, call: Callable[..., T], *arguments: object) -> Future[T]:
+    def call(self, call: Callable[..., T], *arguments: object) -> Future[T]:
+        """Queue a function of a module, to be called in the worker."""
         try:
             # The first call spawns the worker, which must not hear Ctrl-C from its first instant; to us it comes later.
             with _ctrl_c_waits():

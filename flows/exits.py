@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from flows.record import Iteration
 
 OK, CRASHED, MISTAKE, NOT_RELEASED, INTERRUPTED = 0, 1, 2, 3, 130
+NOT_REPRODUCED = NOT_RELEASED  # asked for, done properly, and the answer is no
 
 
 def exit_code(ended: Iteration | None, *, require_release: bool) -> int:

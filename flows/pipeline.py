@@ -118,12 +118,14 @@ def first_reader(project: Path, keys: Iterable[str]) -> str | None:
 
 def output_hash(project: Path, output: str) -> str | None:
     """Return the hash that ``dvc.lock`` holds for an output, None when it was never made."""
+    return output_hashes(project).get(output)
+
+
+def output_hashes(project: Path, only: str | None = None) -> dict[str, str]:
+    """Return the hash of every output by its path, as ``dvc.lock`` holds them; ``only`` those of one DVC stage."""
     path = project / LOCK_FILE
     if not path.exists():
-        return None
+        return {}
     stages = (YAML(typ="safe").load(path.read_text(encoding="utf-8")) or {}).get("stages", {})
-    for stage in stages.values():
-        for out in stage.get("outs", []):
-            if out["path"] == output:
-                return str(out.get("md5") or out.get("hash"))
-    return None
+    outs = [out for name, stage in stages.items() if only in (None, name) for out in stage.get("outs", [])]
+    return {str(out["path"]): str(out.get("md5") or out.get("hash")) for out in outs}

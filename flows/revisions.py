@@ -23,7 +23,17 @@ from flows.transitions import Transition
 from stages.requirements import bound_words, number
 
 Kind = Literal[
-    "cure", "narrow", "swap", "relax", "give_way", "archetype", "buy_rows", "fewer_rows", "raise_budget", "stop"
+    "cure",
+    "narrow",
+    "swap",
+    "relax",
+    "give_way",
+    "archetype",
+    "buy_rows",
+    "fewer_rows",
+    "raise_budget",
+    "release",
+    "stop",
 ]
 # The rows that a part of the rows, or another metric, may be a way out of.
 BY_QUALITY = frozenset({"requirements_missed", "requirements_trade_off", "pilot_fails", "outcome_low"})
@@ -39,7 +49,8 @@ class Revision(BaseModel):
         cure: what the row itself proposes; relax: one requirement to what was reached; give_way: one requirement as
         far as the others allow; narrow: the scope to where the requirements hold; swap: another metric optimised, and
         the present one a threshold; archetype: less autonomy, a person decides some of the rows; buy_rows: as many as
-        the learning curve asks for; fewer_rows, raise_budget: what rows and labels cost and may cost; stop: leave it.
+        the learning curve asks for; fewer_rows, raise_budget: what rows and labels cost and may cost; release: the
+        model that waits; stop: leave it.
     patch : dict
         Dotted key of ``params.yaml`` -> new value.
     says : str
@@ -54,6 +65,9 @@ class Revision(BaseModel):
     patch: dict[str, Any] = Field(default_factory=dict)
     says: str
     money: float | None = None
+
+
+LEAVE = Revision(kind="stop", says="stop here: the evidence stays in the record", money=0.0)
 
 
 def revisions(row: Transition, situation: Situation) -> list[Revision]:
@@ -79,10 +93,12 @@ def revisions(row: Transition, situation: Situation) -> list[Revision]:
     for revision in offered:
         if revision.patch and revision.patch not in [other.patch for other in found]:
             found.append(revision)
-    return [
-        *found,
-        Revision(kind="stop", says="stop here: the evidence stays in the record", money=0.0),
-    ]
+    return [*found, LEAVE]
+
+
+def releasing() -> list[Revision]:
+    """Return what a person chooses from who is asked before a release."""
+    return [Revision(kind="release", says="release the model that meets the charter", money=0.0), LEAVE]
 
 
 def _own(row: Transition, situation: Situation) -> Iterator[Revision]:

@@ -13,12 +13,12 @@ from flows.entry import Ended, Entry, entry_after, new_run
 from flows.lock import Running, owner, project_lock
 from flows.people import boundary
 from flows.people.requests import Request, checked, put
-from flows.people.sheets import user_name
 from flows.people.waiting import how_to_go_on
 from flows.project import check_project
 from flows.record import Iteration
 from flows.session import Session, open_session
 from flows.show import Show
+from flows.snapshots import user_name
 from flows.transitions import RELEASED, STAGES, WAITING
 from flows.up.server import PrefectServer
 from flows.words import remarks
@@ -40,11 +40,14 @@ def run(project: Path, *, quiet: bool = False, allow_dirty: bool = False, again:
 
 def begin(session: Session, *, again: bool = False) -> bool:
     """Set where a run begins, and tell whether there is anything to run; where not, say what to do about it."""
-    boundary.at_start(session)
+    said = boundary.at_start(session)
     if not isinstance(session.entry, Ended):
         return True
     last, show = session.entry.last, session.show
     changed = _changed(session) if not again else ["--again"]
+    if not changed and said:
+        _tell_end(record.read_record(session.project), show)
+        return False
     if not changed:
         show.note(f"nothing changed since iteration {last.iteration}, which {_ended(last)}")
         if last.move["to"] == WAITING:

@@ -20,9 +20,10 @@ from flows.lock import project_lock
 from flows.modeltests import write_reports
 from flows.people import labelling
 from flows.project import check_project
+from flows.releases import by_loop
 from flows.show import Show
 from flows.transitions import RELEASED
-from stages.deployment.release import publish
+from stages.deployment.release_log import mend_if_any
 from stages.errors import ParamsError, ProjectError
 from stages.files import read_json
 from stages.params import Params, PythonSource, TableSource, load_params
@@ -90,7 +91,7 @@ class Session:
         return Worked(done, max(time.perf_counter() - before, sum(item.seconds for item in done)), started)
 
     def conclude(self, entry: Entry, worked: Worked) -> record.Iteration:
-        """Decide where to go, publish a release, snapshot and record the iteration, and apply the move's patch.
+        """Decide where to go, snapshot the iteration, publish a release, record it, and apply the move's patch.
 
         The order is what makes a kill harmless: the record's line is the commit point. Before it, the iteration is
         simply done again (DVC has its outputs); after it, `entry.take_up` applies the patch if it was cut off.
@@ -104,8 +105,6 @@ class Session:
         move = decide(now)
         if move.row == labelling.ASKS_AGAIN:
             labelling.enqueue(self.project, now.params.data.labels, move.patch, entry.number)
-        if move.to == RELEASED:
-            publish(self.project, iteration=entry.number)
         return self._record(entry, worked, signals, move)
 
     def conclude_manual(self, entry: Entry, signal: Signal) -> record.Iteration:
@@ -147,6 +146,8 @@ class Session:
             started=worked.started,
             ended=_now(),
         )
+        if move.to == RELEASED:
+            by_loop.release(self.project, self.engine, line)
         record.append(self.project, line)
         if move.patch:
             patching.apply(self.project, move.patch)
@@ -174,6 +175,7 @@ def open_session(project: Path, show: Show, *, allow_dirty: bool = False) -> Ite
     pipeline.steps_by_stage(project)
     code.check_pipeline(project)
     with project_lock(project), Engine(project) as engine:
+        mend_if_any(project)
         code.refresh(project)
         lines = record.read_record(project)
         yield Session(project, engine, show, entries.take_up(project, lines))

@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from stages.errors import ProjectError
+from stages.errors import LoopwrightError, ProjectError
 from stages.files import replacing
 
 CODE_FILE = "code.json"
@@ -48,18 +48,30 @@ def restore_files(project: Path, name: str) -> None:
     ProjectError
         If there is no such experiment.
     """
-    found = git(project, "for-each-ref", "--format=%(objectname)", f"refs/exps/*/*/{name}").splitlines()
-    if not found:
-        raise ProjectError(f"no experiment {name!r} in Git", where="refs/exps", todo="dvc exp list --all-commits")
+    commit = commit_of(project, name)
     prefix = git(project, "rev-parse", "--show-prefix")
-    names = git(project, "ls-tree", "-r", "--name-only", found[0]).splitlines()
+    names = git(project, "ls-tree", "-r", "--name-only", commit).splitlines()
     kept = [path for path in names if _is_kept(path) and path not in NEVER_RESTORED]
     for path in sorted(kept, key=lambda path: path == "params.yaml"):
         content = subprocess.run(
-            ["git", "show", f"{found[0]}:{prefix}{path}"], cwd=project, capture_output=True, check=True
+            ["git", "show", f"{commit}:{prefix}{path}"], cwd=project, capture_output=True, check=True
         ).stdout
         with replacing(project / path) as temporary:
             temporary.write_bytes(content)
+
+
+def commit_of(project: Path, name: str) -> str:
+    """Return the commit of the experiment ``name``.
+
+    Raises
+    ------
+    ProjectError
+        If there is no such experiment.
+    """
+    found = git(project, "for-each-ref", "--format=%(objectname)", f"refs/exps/*/*/{name}").splitlines()
+    if not found:
+        raise ProjectError(f"no experiment {name!r} in Git", where="refs/exps", todo="dvc exp list --all-commits")
+    return found[0]
 
 
 def code_version(project: Path) -> str:
@@ -106,6 +118,16 @@ def git_identity(project: Path) -> dict[str, str]:
         for role in roles
         for key, value in ((f"GIT_{role}_NAME", "Loopwright"), (f"GIT_{role}_EMAIL", "loopwright@localhost"))
     }
+
+
+def user_name(project: Path) -> str:
+    """Return Git's user.name, else the name of the account."""
+    import getpass
+
+    try:
+        return git(project, "config", "user.name") or getpass.getuser()
+    except LoopwrightError:
+        return getpass.getuser()
 
 
 def _present(project: Path) -> Sequence[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -72,6 +73,7 @@ def tell_status(project: Path, *, as_json: bool = False) -> None:
         console.print(
             f"released: {release['path']} (iteration {release['iteration']}, sha256 {release['sha256'][:12]})"
         )
+        console.print(escape(_who_released(release)))
         for remark in remarks(lines[: release["iteration"]]):
             console.print(escape(f"  beside it: {remark}"))
     else:
@@ -153,6 +155,13 @@ def _workspace(project: Path, lines: list[Iteration]) -> int | None:
     """Return the latest iteration whose params are those in the workspace."""
     now = params_hash(project)
     return next((item.iteration for item in reversed(lines) if now in (item.params_before, item.params_after)), None)
+
+
+def _who_released(pointer: dict[str, Any]) -> str:
+    """Return who put the release in force, when and why."""
+    how = "rolled back to it" if pointer.get("kind") == "rollback" else "released it"
+    at = str(pointer.get("at", ""))[:16].replace("T", " ")
+    return f"  {pointer.get('by', 'somebody')} {how} on {at} UTC: {pointer.get('because', '')}"
 
 
 def _evidence(console: Console, item: Iteration) -> None:

@@ -64,7 +64,7 @@ def scope_line(item: Iteration) -> str:
 
 def remarks(lines: Sequence[Iteration]) -> list[str]:
     """Return what a release stands beside: wishes missed, faults that break no requirement, and rows left out."""
-    last = {item.stage: item for item in lines}
+    last = {item.stage: item for item in lines if item.steps}
     found = [signal for stage in ("training", "deployment") if stage in last for signal in last[stage].signals]
     faults = [f"{signal['name']}: {signal['says']}" for signal in found if signal["fires"] and signal["name"] in FAULTS]
     missed = [item for signal in found for item in signal["evidence"].get("wishes_missed", [])]

@@ -92,8 +92,8 @@ def run_step(name: str) -> StepResult:
         For any other failure, with its traceback.
     """
     started = time.perf_counter()
-    with _reporting(name):
-        repo = _repo()
+    with reporting(name):
+        repo = opened()
         _State.ran.clear()
         done = repo.reproduce(targets=[name], single_item=True)
     how: How = "unchanged" if not done else "ran" if name in _State.ran else "restored"
@@ -102,10 +102,16 @@ def run_step(name: str) -> StepResult:
 
 def compare_champion(iteration: int) -> list[Signal]:
     """Hold the model of the workspace beside the released one; see `stages.deployment.champion` and ``flips``."""
-    with _reporting("comparison with the released model"):
+    with reporting("comparison with the released model"):
         modules = [importlib.import_module(f"stages.deployment.{name}") for name in ("champion", "flips")]
         found = [module.compare(_State.project, iteration) for module in modules]
         return [signal for signal in found if signal is not None]
+
+
+def write_card(chapters: list[Any]) -> str:
+    """Return the model card of a release; see `flows.releases.card`."""
+    with reporting("the model card"):
+        return str(importlib.import_module("flows.releases.card").render(chapters))
 
 
 def preload() -> None:
@@ -119,33 +125,34 @@ def preload() -> None:
 
 def status() -> list[str]:
     """Return what differs from ``dvc.lock``: names of DVC stages and tracked files; empty when all is up to date."""
-    with _reporting("dvc status"):
-        return sorted(_repo().status())
+    with reporting("dvc status"):
+        return sorted(opened().status())
 
 
 def commit_sources() -> list[str]:
     """Take the present content of source tables (``*.dvc`` files) as their new version; return those changed."""
-    with _reporting("dvc commit"):
+    with reporting("dvc commit"):
         changed = changed_sources()
         for path in changed:
-            _repo().commit(path, force=True)
+            opened().commit(path, force=True)
         return changed
 
 
 def changed_sources() -> list[str]:
     """Return the ``.dvc`` files of source tables whose content is there and is not the version they name."""
-    with _reporting("dvc status"):
-        found = [path for path in _repo().status() if path.endswith(".dvc")]
+    with reporting("dvc status"):
+        found = [path for path in opened().status() if path.endswith(".dvc")]
         return [path for path in found if (_State.project / path).with_suffix("").exists()]
 
 
 def checkout() -> None:
     """Bring every output in the workspace to what ``dvc.lock`` says; those missing from the cache are left out."""
-    with _reporting("dvc checkout"):
-        _repo().checkout(force=True, allow_missing=True)
+    with reporting("dvc checkout"):
+        opened().checkout(force=True, allow_missing=True)
 
 
-def _repo() -> Any:
+def opened() -> Any:
+    """Return DVC's repository, opened once."""
     if _State.repo is None:
         from dvc.repo import Repo
 
@@ -203,7 +210,8 @@ def _drop_stale_rwlock(project: Path) -> None:
 
 
 @contextmanager
-def _reporting(name: str) -> Iterator[None]:
+def reporting(name: str) -> Iterator[None]:
+    """Turn what goes wrong in the block into what the engine's side can raise."""
     try:
         yield
     except Exception as error:

@@ -24,14 +24,14 @@ from flows.patching import changes_anything
 from flows.people.asking import Asks
 from flows.record import Iteration, read_record
 from flows.revisions import Revision
-from flows.transitions import STOP, WAITING
+from flows.transitions import RELEASED, STOP, WAITING
 from flows.words import patch_line
+from stages.deployment.release import CHARTER
 from stages.errors import ProjectError
 from stages.files import read_json, write_text
 from stages.signals import Signal
 
 FOLDER, LOCK = f"{STATE}/answers", f"{STATE}/answers.lock"
-CHARTER = "the charter"
 SAID = {"approved": "approved", "chosen": "chose", "rejected": "rejected"}
 
 
@@ -47,7 +47,9 @@ class Answer(BaseModel):
     verdict : {"approved", "chosen", "rejected", "timed_out"}
         The first option, another one or own changes, no, or nobody in time.
     patch : dict
-        The params it changes; empty for no.
+        The params it changes; empty for no, and for a release.
+    releases : bool
+        Whether the model that waits for it is released.
     via : str
         The way it came: the command line, Prefect, or the clock.
     """
@@ -60,6 +62,7 @@ class Answer(BaseModel):
     by: str
     at: str
     via: str
+    releases: bool = False
 
 
 def question(lines: Sequence[Iteration]) -> Iteration | None:
@@ -71,6 +74,11 @@ def question(lines: Sequence[Iteration]) -> Iteration | None:
 def asks_of(asked: Iteration) -> Asks:
     """Return the question that an iteration asks."""
     return Asks.model_validate(asked.move["asks"])
+
+
+def about_release(asked: Iteration) -> bool:
+    """Tell whether the question is whether to release."""
+    return asks_of(asked).to == RELEASED
 
 
 def options_of(asked: Iteration) -> list[Revision]:
@@ -116,9 +124,16 @@ def answer_or_rule(project: Path, asked: Iteration) -> Answer | None:
     """Return what the question was answered with; when its time is over, by the charter's rule. None: it waits."""
     if given(project, asked) is None and now() > deadline(asked):
         nobody = f"nobody answered until {deadline(asked):%Y-%m-%d %H:%M} UTC"
-        patch = alone(asked.move["proposal"]) if asks_of(asked).then == "relax" else {}
-        at = now().isoformat(timespec="seconds")
-        rule = Answer(verdict="timed_out", patch=patch, because=nobody, by=CHARTER, at=at, via="the clock")
+        takes = asks_of(asked).then == "relax"
+        rule = Answer(
+            verdict="timed_out",
+            patch=alone(asked.move["proposal"]) if takes else {},
+            because=nobody,
+            by=CHARTER,
+            at=now().isoformat(timespec="seconds"),
+            via="the clock",
+            releases=takes and about_release(asked),
+        )
         with suppress(TooLate):  # an answer that came at the last moment counts
             give(project, asked, rule)
     return given(project, asked)
@@ -139,6 +154,8 @@ def settled(
     stop = Move(to=STOP, row=row, reason=reason, proposal=dict(asked.move["proposal"]))
     if answer.verdict == "rejected":
         return stop
+    if answer.releases:
+        return Move(to=RELEASED, row=row, reason=reason)
     if not answer.patch:
         return stop.model_copy(update={"reason": f"{reason}; {asked.move['reason']}"})
     if not changes_anything(values, answer.patch):
@@ -164,10 +181,10 @@ def describe(answer: Answer) -> str:
     'Ann rejected it on 2026-01-01 00:00 UTC: too dear'
     """
     if answer.verdict == "timed_out":
-        then = f"the charter says to take what is proposed, {patch_line(answer.patch)}" if answer.patch else "it stops"
-        return f"{answer.because}: {then}"
+        takes = f"the charter says to take what is proposed, {patch_line(answer.patch)}" if answer.patch else "it stops"
+        return f"{answer.because}: {'the charter says to release then' if answer.releases else takes}"
     at = dt.datetime.fromisoformat(answer.at).astimezone(dt.UTC)
-    what = "it" if answer.verdict != "chosen" else patch_line(answer.patch)
+    what = "the release" if answer.releases else "it" if answer.verdict != "chosen" else patch_line(answer.patch)
     because = f": {answer.because}" if answer.because else ""
     return f"{answer.by} {SAID[answer.verdict]} {what} on {at:%Y-%m-%d %H:%M} UTC{because}"
 

@@ -7,7 +7,6 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from flows.situation import Situation
-from flows.transitions import Transition
 
 
 class Asks(BaseModel):
@@ -16,11 +15,11 @@ class Asks(BaseModel):
     Attributes
     ----------
     to : str
-        The stage that an option leads to.
+        Where an option leads: a stage, or the release.
     wait_minutes : float
         How long it waits, by the charter at that time.
     then : {"stop", "relax"}
-        What happens when the time is over: stop, or take what the row itself proposes.
+        What happens when the time is over: stop, or take what is proposed.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -30,7 +29,7 @@ class Asks(BaseModel):
     then: Literal["stop", "relax"]
 
 
-def asks(row: Transition, situation: Situation) -> Asks:
-    """Return the question of a row that asks a person."""
+def asks(to: str, situation: Situation) -> Asks:
+    """Return the question whose options lead to a stage, or to the release."""
     approvals = situation.params.planning.approvals
-    return Asks(to=row.to, wait_minutes=approvals.wait_minutes, then=approvals.then)
+    return Asks(to=to, wait_minutes=approvals.wait_minutes, then=approvals.then)

@@ -12,11 +12,11 @@ from flows.lock import Running
 from flows.people import answers
 from flows.people.answers import Answer
 from flows.people.requests import check_patch
-from flows.people.sheets import user_name
 from flows.people.suspended import suspended
 from flows.record import Iteration, read_record
 from flows.running import run
 from flows.show import Show
+from flows.snapshots import user_name
 from flows.up.service import url_of
 from stages.errors import ParamsError, ProjectError
 from stages.params import load_params
@@ -116,11 +116,7 @@ def made(
     ParamsError
         If it names no option, cannot be done, lacks a reason, or the person may not decide.
     """
-    who = (by or "").strip() or user_name(project)
-    allowed = load_params(project).planning.approvals.by
-    if allowed and who not in allowed:
-        expected = f"one of {', '.join(allowed)} (planning.approvals.by)"
-        raise ParamsError(f"{who} may not decide this", where="the answer", expected=expected, todo="--by NAME")
+    who = decider(project, by, where="the answer")
     options = answers.options_of(asked)
     if option is not None and not 1 <= option <= len(options):
         raise ParamsError(f"there is no option {option}", where="the answer", expected=f"1 to {len(options)}")
@@ -129,13 +125,32 @@ def made(
     if reject and not because.strip():
         raise ParamsError("the reason is empty", where="--because", expected="a sentence for the record")
     chosen = {} if reject else taken.patch if taken is not None else dict(patch or {})
-    if not reject:
+    releases = taken is not None and taken.kind == "release"
+    if answers.about_release(asked) and chosen:
+        todo = "loopwright reject --because TEXT, then loopwright back"
+        raise ParamsError("a release is approved as it is, or rejected", where="the answer", todo=todo)
+    if not reject and not releases:
         check_patch(project, chosen, where="the answer")
     verdict = "rejected" if reject else "approved" if option == 1 else "chosen"
     at = answers.now().isoformat(timespec="seconds")
-    return Answer.model_validate(
-        {"verdict": verdict, "patch": chosen, "because": because.strip(), "by": who, "at": at, "via": via}
-    )
+    said = {"because": because.strip(), "by": who, "at": at, "via": via}
+    return Answer.model_validate({"verdict": verdict, "patch": chosen, "releases": releases, **said})
+
+
+def decider(project: Path, by: str | None, *, where: str) -> str:
+    """Return who decides; Git's ``user.name`` when not given.
+
+    Raises
+    ------
+    ParamsError
+        If the charter names others.
+    """
+    who = (by or "").strip() or user_name(project)
+    allowed = load_params(project).planning.approvals.by
+    if allowed and who not in allowed:
+        expected = f"one of {', '.join(allowed)} (planning.approvals.by)"
+        raise ParamsError(f"{who} may not decide this", where=where, expected=expected, todo="--by NAME")
+    return who
 
 
 def _run_on(project: Path, show: Show, *, quiet: bool, allow_dirty: bool) -> Iteration | None:

@@ -12,8 +12,9 @@ from rich.console import Console
 from rich.markup import escape
 
 from flows.lock import STATE
-from flows.people.sheets import Said, check_said, news, read_sheet, shown, user_name, write_sheet
+from flows.people.sheets import Said, check_said, news, read_sheet, shown, write_sheet
 from flows.record import Iteration
+from flows.snapshots import user_name
 from stages.data.labels.log import Answer, Asked, append_answers, read_answers, read_queue, write_queue
 from stages.errors import ProjectError
 from stages.files import read_json

@@ -15,9 +15,10 @@ from rich.markup import escape
 
 from flows.lock import STATE
 from flows.people.labelling import LOCK
-from flows.people.sheets import LABEL, WHO, Said, check_said, news, read_sheet, shown, user_name, write_sheet
+from flows.people.sheets import LABEL, WHO, Said, check_said, news, read_sheet, shown, write_sheet
+from flows.snapshots import user_name
 from stages.data.labels.log import REVIEWED, Reviewed, append_reviewed, read_reviewed
-from stages.deployment.release import POINTER
+from stages.deployment.release_log import POINTER
 from stages.errors import ProjectError
 from stages.files import read_json
 from stages.params import load_params

@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.markup import escape
 
-from flows.snapshots import git
-from stages.errors import DataError, LoopwrightError
+from stages.errors import DataError
 from stages.files import write_text
 
 if TYPE_CHECKING:
@@ -171,16 +170,6 @@ def news(given: Sequence[Said], known: Sequence[Any], item: str) -> list[Said]:
         return before is None or (before.label != said.label and before.at <= said.at)
 
     return [said for said in given if said.file not in files and is_news(said)]
-
-
-def user_name(project: Path) -> str:
-    """Return Git's user.name, else the name of the account."""
-    import getpass
-
-    try:
-        return git(project, "config", "user.name") or getpass.getuser()
-    except LoopwrightError:
-        return getpass.getuser()
 
 
 def _from_csv(text: str, name: str, item: str, who: str, now: str, digest: str) -> list[Said]:

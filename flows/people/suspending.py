@@ -50,7 +50,8 @@ def ask(project: Path, asked: Iteration) -> None:
 
 def form(project: Path, asked: Iteration, wrong: str = "") -> type[RunInput]:
     """Return the typed form of a question; ``wrong`` says what could not be taken in the last answer."""
-    labels = [*_labels(asked), OWN]
+    release = answers.about_release(asked)
+    labels = [*_labels(asked), *([] if release else [OWN])]
     people = load_params(project).planning.approvals.by
     who: Any = Literal[tuple(people)] if people else str
     fields: dict[str, Any] = {
@@ -62,6 +63,8 @@ def form(project: Path, asked: Iteration, wrong: str = "") -> type[RunInput]:
             Field({}, title="Changes of my own", description='e.g. {"planning.requirements.roc_auc.at_least": 0.7}'),
         ),
     }
+    if release:
+        del fields["changes"]
     model = create_model("Decision", __base__=RunInput, **fields)
     model._description = description(asked, wrong)
     return model

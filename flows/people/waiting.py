@@ -13,17 +13,25 @@ HOW_TO_LABEL = "loopwright label export --out FILE; fill in the labels; loopwrig
 HOW_TO_DECIDE = "loopwright approve (option 1), choose N, choose --set KEY=VALUE, or reject --because TEXT"
 
 
+HOW_TO_RELEASE = "loopwright approve (releases it), or reject --because TEXT"
+
+
 def next_step(last: Iteration) -> str:
     """Return the commands by which a run that ended waiting goes on; they do not depend on the time."""
-    return HOW_TO_DECIDE if last.move.get("asks") else HOW_TO_LABEL
+    if not last.move.get("asks"):
+        return HOW_TO_LABEL
+    return HOW_TO_RELEASE if answers.about_release(last) else HOW_TO_DECIDE
 
 
 def how_to_go_on(last: Iteration, *, options: bool = True) -> list[str]:
     """Return what somebody can do about a run that ended waiting, a line each, with the options or without."""
     if not last.move.get("asks"):
         return [f"next: {next_step(last)}"]
-    until, takes = answers.deadline(last), answers.asks_of(last).then == "relax" and alone(last.move["proposal"])
-    then = f"{patch_line(last.move['proposal'])} is taken" if takes else "the run stops"
+    until, takes = answers.deadline(last), answers.asks_of(last).then == "relax"
+    proposal = alone(last.move["proposal"])
+    then = f"{patch_line(proposal)} is taken" if takes and proposal else "the run stops"
+    if takes and answers.about_release(last):
+        then = "it is released"
     over = " (over: loopwright run)" if answers.now() > until else ""
     return [
         *(option_lines(last.move) if options else []),

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from flows import record
-from flows.entry import past_of
+from flows.entry import past_of, question_of
 from flows.record import Iteration
 from flows.report.past import Archive
 from flows.transitions import RELEASED
-from stages.deployment.release import FOLDER, read_pointer
+from stages.deployment.release import read_pointer
+from stages.deployment.release_log import FOLDER
 from stages.errors import LoopwrightError, ProjectError
 from stages.files import read_json
 from stages.params import Params, check_params, read_params
@@ -69,7 +70,7 @@ class Facts:
         """The card of `released`, None when there is none or it is gone."""
         if self.released is None:
             return None
-        pattern = f"*/card-{self.released.iteration:03d}.json"
+        pattern = f"*/card-{released_number(self.released):03d}.json"
         found = sorted((self.project / FOLDER).glob(pattern))
         return dict(read_json(found[-1])) if found else None
 
@@ -101,6 +102,11 @@ def gather(project: Path, archive: Archive, run: str | None = None) -> Facts:
         raise ProjectError(f"no run {run!r}", where="the record", expected=f"one of {runs}", todo="loopwright history")
     before = [item for item in lines if item.iteration < items[0].iteration]
     return Facts(project, project.name, items, before, archive, _params(project, archive, items[-1]))
+
+
+def released_number(item: Iteration) -> int:
+    """Return the iteration whose model was released by this one: its own, or that whose question it answers."""
+    return question_of(item) or item.iteration
 
 
 def loops(items: Sequence[Iteration]) -> int:

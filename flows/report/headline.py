@@ -9,7 +9,7 @@ from flows.people.waiting import next_step
 from flows.record import Iteration
 from flows.report.charts import strip
 from flows.report.costs import Budget, budgets
-from flows.report.facts import Facts, bounds, loops
+from flows.report.facts import Facts, bounds, loops, released_number
 from flows.report.metrics import baselines, judged_figures
 from flows.report.pieces import bound_sign, clock, counted, day, span, told
 from flows.transitions import BY_NAME, RELEASED, STOP, WAITING
@@ -92,7 +92,7 @@ def card(facts: Facts) -> Card | None:
         ("What it is for", planning.goal),
         ("Who uses it", planning.users),
         ("Model", f"{told_of['chosen']}, fitted again on the whole window"),
-        ("Released", f"iteration {release.iteration}, {day(release.ended)}, {clock(release.ended)} UTC"),
+        ("Released", f"iteration {released_number(release)}, {day(release.ended)}, {clock(release.ended)} UTC"),
         ("In force", _in_force(facts, release)),
         ("SHA-256", str(told_of["sha256"])),
         ("Learned from", _window(window)),
@@ -193,6 +193,6 @@ def _window(part: dict[str, Any]) -> str:
 
 def _in_force(facts: Facts, release: Iteration) -> str:
     stays = facts.in_force
-    if stays == release.iteration:
+    if stays == released_number(release):
         return "yes"
     return "no longer" if stays is None else f"no: iteration {stays} is"

@@ -39,7 +39,8 @@ class Past:
         return None if text is None else YAML(typ="safe").load(text)
 
     @cached_property
-    def _hashes(self) -> dict[str, str]:
+    def hashes(self) -> dict[str, str]:
+        """DVC's hash of every output, by its path."""
         text = self.archive.committed(self.experiment, LOCK_FILE)
         steps = {} if text is None else (YAML(typ="safe").load(text) or {}).get("stages", {})
         outs = [out for step in steps.values() for out in step.get("outs", [])]
@@ -55,8 +56,17 @@ class Past:
         rows = csv.DictReader(io.StringIO(self._text(path) or ""))
         return [{key: float(value) if value else None for key, value in row.items()} for row in rows]
 
+    def file(self, path: str) -> Path | None:
+        """Return where DVC's cache keeps a file that a step wrote, also one in a folder; None when it does not."""
+        folder = next((out for out in self.hashes if path.startswith(f"{out}/")), None)
+        if folder is None:
+            return self.archive.file(self.hashes.get(path))
+        listed = json.loads(self.archive.cached(self.hashes[folder]) or "[]")
+        inside = path.removeprefix(f"{folder}/")
+        return self.archive.file(next((item["md5"] for item in listed if item["relpath"] == inside), None))
+
     def _text(self, path: str) -> str | None:
-        return self.archive.cached(self._hashes.get(path))
+        return self.archive.cached(self.hashes.get(path))
 
 
 @dataclass(frozen=True)
@@ -83,10 +93,15 @@ class Archive:
 
     def cached(self, md5: str | None) -> str | None:
         """Return a file of DVC's cache by its hash, None when it is not there."""
+        path = self.file(md5)
+        return None if path is None else path.read_text(encoding="utf-8")
+
+    def file(self, md5: str | None) -> Path | None:
+        """Return where DVC's cache keeps a file, None when it does not."""
         if md5 is None or self.cache is None:
             return None
         path = Path(self.cache.oid_to_path(md5))
-        return path.read_text(encoding="utf-8") if path.is_file() else None
+        return path if path.is_file() else None
 
 
 @contextmanager

@@ -10,16 +10,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flows.decide import Move
+from flows.decide import FORWARD, Move
 from flows.entry import Ended, Entry, entry_after, past_of, take_up
 from flows.patching import hash_of
 from flows.people import answers
 from flows.people.answers import Answer, TooLate
 from flows.people.asking import Asks
+from flows.people.deciding import made
 from flows.people.waiting import how_to_go_on
 from flows.record import Iteration, append, read_record
-from flows.revisions import Revision
-from flows.transitions import STAGES, STOP, WAITING
+from flows.revisions import Revision, releasing
+from flows.transitions import RELEASED, STAGES, STOP, WAITING
+from stages.deployment.release import CHARTER
+from stages.errors import ParamsError
 from stages.files import write_json
 from stages.params import read_params
 from stages.signals import Signal
@@ -69,6 +72,12 @@ def asking(*, then: str = "stop", options: int = 1, number: int = 5) -> Iteratio
         asks=Asks.model_validate({"to": "planning", "wait_minutes": 60, "then": then}),
     )
     return line(number, move, [Signal(name="requirements_missed", fires=True, evidence={"missed": [MISSED]})])
+
+
+def asking_release(*, then: str = "stop") -> Iteration:
+    asks = Asks.model_validate({"to": RELEASED, "wait_minutes": 60, "then": then})
+    move = Move(to=WAITING, row=FORWARD, reason="the gate is open", options=releasing(), asks=asks)
+    return line(5, move, [Signal(name="pilot_fails", fires=False)], stage="deployment")
 
 
 def answer(verdict: str = "approved", **changed: Any) -> Answer:
@@ -142,6 +151,42 @@ def test_when_the_time_is_over_the_charter_decides(
     assert (move.to, move.patch) == (("planning", patch) if patch else (STOP, {}))
 
 
+@pytest.mark.parametrize(("then", "to"), [("stop", STOP), ("relax", RELEASED)])
+def test_nobody_approves_a_release_and_the_charter_decides(
+    then: str, to: str, project: Path, clock: dict[str, dt.datetime]
+) -> None:
+    asked = asking_release(then=then)
+    (project / ".loopwright/record.jsonl").unlink()
+    append(project, asked)
+    told = "\n".join(how_to_go_on(asked))
+    assert ("then it is released" in told) == (to == RELEASED)
+    assert "approve (releases it)" in told
+    clock["now"] = ASKED_AT + dt.timedelta(minutes=61)
+    ruled = answers.answer_or_rule(project, asked)
+    assert ruled is not None
+    move = answers.settled(asked, ruled, VALUES, [asked], 4)
+    assert (move.to, move.row, move.patch) == (to, FORWARD, {})
+    assert ("the charter says to release" in move.reason) == (to == RELEASED)
+
+
+def test_a_release_is_approved_or_rejected_and_nothing_else(project: Path) -> None:
+    asked = asking_release()
+
+    def said(**what: Any) -> Answer:
+        plain = {"option": None, "patch": None, "reject": False, "because": "", "by": "Ann", "via": "here"}
+        return made(project, asked, **{**plain, **what})
+
+    approved = said(option=1)
+    assert (approved.verdict, approved.releases, approved.patch) == ("approved", True, {})
+    move = answers.settled(asked, approved, VALUES, [asked], 4)
+    assert (move.to, move.reason.startswith("Ann approved the release on ")) == (RELEASED, True)
+    for no in (said(option=2, because="too soon"), said(reject=True, because="too soon")):
+        assert (no.verdict, no.releases) == ("rejected", False)
+        assert answers.settled(asked, no, VALUES, [asked], 4).to == STOP
+    with pytest.raises(ParamsError, match=r"approved as it is, or rejected.*loopwright back"):
+        said(patch=RELAX)
+
+
 def test_an_answer_in_time_counts_when_the_time_is_over(project: Path, clock: dict[str, dt.datetime]) -> None:
     answers.give(project, asking(), answer())
     clock["now"] = ASKED_AT + dt.timedelta(days=9)
@@ -150,7 +195,7 @@ def test_an_answer_in_time_counts_when_the_time_is_over(project: Path, clock: di
 
 def test_what_the_charter_takes_is_a_way_back_of_the_loop_and_bounded() -> None:
     asked = asking(then="relax")
-    ruled = answer("timed_out", by=answers.CHARTER)
+    ruled = answer("timed_out", by=CHARTER)
     took = answers.settled(asked, ruled, VALUES, [asked], 1)
     said = line(6, took, [answers.as_signal(asked, ruled)], steps=[])
     (past,) = past_of([asked, said], "ab12")

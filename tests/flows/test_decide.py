@@ -547,6 +547,18 @@ def test_bounds_stop_the_run() -> None:
     assert decide(replace(now, history=often)).row != "overfitting_curve_flat"
 
 
+def test_a_release_asks_a_person_where_the_charter_says_so() -> None:
+    now = situation("deployment", patch={"planning.approvals": {"release": "ask", "wait_minutes": 60}})
+    move = decide(now)
+    assert (move.to, move.row, move.patch, move.proposal) == (WAITING, FORWARD, {}, {})
+    assert [option.kind for option in move.options] == ["release", "stop"]
+    assert move.asks is not None
+    assert (move.asks.to, move.asks.wait_minutes, move.asks.then) == (RELEASED, 60, "stop")
+    assert decide(replace(now, stage="training")).to == "deployment"
+    missing = replace(now, signals={**now.signals, "pilot_fails": signal("pilot_fails", True, missed=[MISSED])})
+    assert decide(missing).asks is None
+
+
 def test_every_row_of_the_table_is_live() -> None:
     assert [row.name for row in TABLE if not row.live] == []
 
@@ -565,6 +577,7 @@ def situations(draw: st.DrawFn) -> Situation:
     policy = draw(st.sampled_from(["stop", "relax", "revise"]))
     listed = draw(st.sampled_from([[], ["size_mb"]]))
     charter = {"planning.revise": ["narrow", "swap", "relax", "cure"], "planning.optimise": "roc_auc"}
+    charter["planning.approvals.release"] = draw(st.sampled_from(["policy", "ask"]))
     values = patching.patched(VALUES, {"planning.unattended": policy, "planning.optimise_next": listed, **charter})
     rows = [row.name for row in TABLE]
     past = draw(st.lists(st.builds(Past, st.sampled_from(STAGES), st.sampled_from(rows), st.none() | st.floats(0, 3))))

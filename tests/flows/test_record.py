@@ -60,11 +60,14 @@ def test_a_release_says_what_it_stands_beside() -> None:
     def found(name: str, fires: bool | None) -> dict[str, Any]:
         return {"name": name, "fires": fires, "says": f"{name} of it", "evidence": {}}
 
-    earlier = iteration(1, stage="training", signals=[found("label_noise", True)])
-    later = iteration(2, stage="training", signals=[found("label_noise", None), found("curve_falling", True)])
-    pilot = iteration(3, stage="deployment", signals=[found("label_shift", True), found("shift", False)])
+    worked = {"steps": [{"name": "gate"}]}
+    earlier = iteration(1, stage="training", signals=[found("label_noise", True)], **worked)
+    later = iteration(2, stage="training", signals=[found("label_noise", None), found("curve_falling", True)], **worked)
+    pilot = iteration(3, stage="deployment", signals=[found("label_shift", True), found("shift", False)], **worked)
     assert remarks([earlier, pilot]) == ["label_noise: label_noise of it", "label_shift: label_shift of it"]
     assert remarks([earlier, later, pilot]) == ["label_shift: label_shift of it"]
+    answered = iteration(4, stage="deployment", signals=[found("answer", True)])
+    assert remarks([earlier, later, pilot, answered]) == ["label_shift: label_shift of it"]
     wish = {"metric": "recall", "value": 0.61, "side": "at_least", "bound": 0.7}
     missing = pilot.signals[0] | {"name": "pilot_fails", "fires": False, "evidence": {"wishes_missed": [wish]}}
     wishing = pilot.model_copy(update={"signals": [missing]})

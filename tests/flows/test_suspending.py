@@ -13,7 +13,7 @@ from flows.people import suspending
 from flows.people.suspended import Suspended, forget, point, suspended
 from flows.record import append
 from stages.errors import ParamsError
-from tests.flows.test_answers import KEY, asking
+from tests.flows.test_answers import KEY, asking, asking_release
 
 STOP = "3: stop here"
 FILLED = {"answer": "1: option 0", "because": "so", "by": "Ann", "changes": {}}
@@ -37,6 +37,17 @@ def test_the_form_offers_the_options_and_is_typed(project: Path) -> None:
     patching.apply(project, {"planning.approvals.by": ["Ann", "Bob"]})
     people = suspending.form(project, asking()).model_json_schema()["properties"]["by"]
     assert people["enum"] == ["Ann", "Bob"]
+
+
+def test_the_form_of_a_release_has_no_changes(project: Path) -> None:
+    asked = asking_release()
+    form = suspending.form(project, asked)
+    approve, stop = form.model_json_schema()["properties"]["answer"]["enum"]
+    filled = form.model_validate({"answer": approve, "because": "", "by": "Ann"}).model_dump()
+    assert suspending.read_form(project, asked, filled).releases
+    assert suspending.read_form(project, asked, {**filled, "answer": stop, "because": "no"}).verdict == "rejected"
+    with pytest.raises(ValidationError):
+        form.model_validate({**filled, "changes": {KEY: 0.5}})
 
 
 def test_a_filled_in_form_is_the_answer_that_the_command_line_gives(project: Path) -> None:

@@ -12,7 +12,7 @@ from stages.answering import Policy
 from stages.data.collect import leave_out
 from stages.data.sources import open_source
 from stages.data.split import labelled
-from stages.deployment.release import publish
+from stages.deployment.release import of_workspace, publish
 from stages.files import write_json, write_parquet
 from stages.params import WEIGHT, Candidate, load_params
 from stages.training.estimators import build, fit
@@ -85,5 +85,5 @@ def release_project(folder: Path, policy: Policy | None = None) -> Path:
     card = {"model": "release/model.skops", "meets": True, "threshold": 0.5}
     card |= {"features": schema["features"], "classes": schema["classes"]}
     write_json(folder / "release/candidate.json", card | ({"policy": policy.to_json()} if policy else {}))
-    publish(folder, iteration=4)
+    publish(folder, of_workspace(folder, iteration=4))
     return folder

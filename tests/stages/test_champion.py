@@ -19,7 +19,7 @@ from stages.context import Context
 from stages.data import collect, label, split, validate
 from stages.deployment import behaviour, champion, examine, flips, gate, pilot, refit, serving, slices
 from stages.deployment.champion import champion_stays, compare
-from stages.deployment.release import publish
+from stages.deployment.release import of_workspace, publish
 from stages.files import read_json, read_parquet, write_json, write_parquet
 from stages.params import Champion
 from stages.planning import charter, feasibility
@@ -123,7 +123,7 @@ def released(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for step in (fit, choose, refit, serving):  # latency takes a while, and is measured this once
         step.run(project)
     deployed(project)
-    publish(project, iteration=4)
+    publish(project, of_workspace(project, iteration=4, experiment="lw-004"))
     return project
 
 
@@ -166,7 +166,7 @@ def test_a_model_that_is_no_better_does_not_replace_the_released_one(project: Pa
     flipped = flips.compare(project, 9)
     assert flipped is not None and flipped.fires is True
     # Killed between the release and the record: the same answer, though by now the model is the released one.
-    publish(project, iteration=9)
+    publish(project, of_workspace(project, iteration=9, experiment="lw-009"))
     assert compare(project, 9) == signal
     assert compare(project, 10) is None
     assert (flips.compare(project, 9), flips.compare(project, 10)) == (flipped, None)

@@ -13,9 +13,9 @@ from flows import patching
 from flows.init import init
 from stages.context import Context
 from stages.data import collect, label, split, validate
-from stages.deployment import behaviour, examine, gate, pilot, refit, release, results, serving, slices
-from stages.errors import DataError, ParamsError, ProjectError
-from stages.files import read_json, write_json, write_text
+from stages.deployment import behaviour, examine, gate, pilot, refit, results, serving, slices
+from stages.errors import DataError, ParamsError
+from stages.files import read_json
 from stages.params import Requirement
 from stages.planning import charter, feasibility
 from stages.signals import Signal, read_signals
@@ -388,61 +388,3 @@ def test_the_error_of_a_mean_knows_blocks() -> None:
     assert np.mean(errors) == pytest.approx(np.std(means), rel=0.1)
     iid = random.normal(size=5000)
     assert standard_error(iid - iid.mean(), None) == pytest.approx(1 / 5000**0.5, rel=0.05)
-
-
-def candidate(project: Path, model: bytes, *, meets: bool = True) -> Path:
-    write_json(project / "release" / "candidate.json", {"model": "models/model.skops", "meets": meets})
-    (project / "models").mkdir(exist_ok=True)
-    (project / "models" / "model.skops").write_bytes(model)
-    write_text(project / "data" / "splits" / "pilot.parquet", "the rows it was judged on")
-    return project
-
-
-def test_releasing_twice_changes_nothing(tmp_path: Path) -> None:
-    project = candidate(tmp_path, b"one")
-    assert release.current(project) is None
-    pointer = release.publish(project, iteration=4)
-    before = {path: path.read_bytes() for path in (project / "releases").rglob("*") if path.is_file()}
-    inode = (project / pointer["path"]).stat().st_ino
-    assert len(before) == 3
-    assert release.publish(project, iteration=4) == pointer
-    assert {path: path.read_bytes() for path in (project / "releases").rglob("*") if path.is_file()} == before
-    assert (project / pointer["path"]).stat().st_ino == inode
-    assert release.current(project) == pointer
-
-
-def test_a_tampered_release_is_refused_and_mended_by_releasing_again(tmp_path: Path) -> None:
-    project = candidate(tmp_path, b"one")
-    pointer = release.publish(project, iteration=4)
-    (project / pointer["path"]).write_bytes(b"One")
-    with pytest.raises(ProjectError, match=r"not what was released.*loopwright restore 4"):
-        release.current(project)
-    (project / pointer["path"]).unlink()
-    with pytest.raises(ProjectError, match="is missing"):
-        release.current(project)
-    release.publish(project, iteration=4)
-    assert release.current(project) == pointer
-
-
-@pytest.mark.parametrize("content", ["{bad", "[1]", "{}", '{"iteration": "x", "path": "", "sha256": ""}', '""'])
-def test_a_damaged_pointer_is_named_and_mended_by_releasing_again(content: str, tmp_path: Path) -> None:
-    pointer = release.publish(candidate(tmp_path, b"one"), iteration=4)
-    (tmp_path / release.POINTER).write_text(content)
-    with pytest.raises(ProjectError, match=r"current\.json: is damaged"):
-        release.current(tmp_path)
-    release.publish(tmp_path, iteration=4)
-    assert release.current(tmp_path) == pointer
-
-
-def test_a_new_release_leaves_the_old_one_in_place(tmp_path: Path) -> None:
-    old = release.publish(candidate(tmp_path, b"one"), iteration=4)
-    new = release.publish(candidate(tmp_path, b"two"), iteration=8)
-    assert release.current(tmp_path) == new
-    assert (tmp_path / old["path"]).read_bytes() == b"one"
-
-
-def test_what_misses_the_charter_is_not_released(tmp_path: Path) -> None:
-    release.publish(candidate(tmp_path, b"one"), iteration=4)
-    with pytest.raises(ProjectError, match="does not meet the charter"):
-        release.publish(candidate(tmp_path, b"two", meets=False), iteration=8)
-    assert (release.current(tmp_path) or {})["iteration"] == 4
