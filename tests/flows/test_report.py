@@ -41,8 +41,8 @@ planning:
     roc_auc: {{at_least: 0.7, why: {goal}}}
 data: {{source: {{kind: table, path: t.csv, target: {goal}}}}}
 training:
-  candidates: {{{goal}: {{estimator: sklearn.linear_model.LogisticRegression}}}}
-  use: [{goal}]
+  candidates: {{a: {{estimator: sklearn.linear_model.LogisticRegression}}}}
+  use: [a]
 """
 
 
@@ -157,6 +157,10 @@ def test_what_is_no_project_and_what_never_ran_are_one_line(embedded: Cli, tmp_p
     append(tmp_path, iteration(1))
     with pytest.raises(ProjectError, match=r"no run 'r9'.*one of r1"):
         write_report(tmp_path, run="r9")
+
+
+def test_a_folder_is_no_file_to_write(tmp_path: Path) -> None:
+    record(tmp_path, "fine")
     with pytest.raises(ProjectError, match="is a folder"):
         write_report(tmp_path, out=tmp_path)
 

@@ -13,9 +13,10 @@ import pytest
 from stages.context import Context
 from stages.data import label, split
 from stages.data.labels.log import Reviewed, append_reviewed, read_reviewed
+from stages.data.sources.scoping import described
 from stages.errors import DataError, LoopwrightError
 from stages.files import read_json, read_parquet, write_json, write_parquet
-from stages.params import WEIGHT, load_params
+from stages.params import WEIGHT, Within, load_params
 from stages.production.log import PredictionLog
 from stages.signals import read_signals
 from tests.stages.releasing import params_of
@@ -180,7 +181,7 @@ def test_a_group_is_not_torn_apart(project: Path) -> None:
 
 
 def test_what_the_data_now_cannot_take_waits(project: Path) -> None:
-    roles(project, scope={"conditions": [{"column": "site", "values": ["north"]}], "columns": {"site": "category"}})
+    roles(project, scope=described([Within(column="site", values=["north"])], {"site": "category"}, 90, 10))
     north = {"a": 0.1, "b": "x", "site": "north"}
     found = run(
         project,
