@@ -61,6 +61,7 @@ def test_every_command_of_readme_works(
 ) -> None:
     project = Path(shutil.copytree(flights, tmp_path / "project"))
     bundled_table("wine").rename(columns={"target": "y"}).to_csv(project / "table.csv", index=False)
+    pd.read_parquet(project / "data" / "splits" / "pilot.parquet").head(50).to_csv(project / "new.csv", index=False)
     assert {command[1] for command in COMMANDS} >= {"status", "history", "why", "map", "restore", "back", "init", "run"}
     for command in COMMANDS:
         cli(project, *command[1:])

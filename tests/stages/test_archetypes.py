@@ -17,7 +17,7 @@ from flows.plan import show
 from stages.context import Context
 from stages.data import collect, label, split, validate
 from stages.data.replaced import without_present
-from stages.deployment import gate, pilot, refit
+from stages.deployment import examine, gate, pilot, refit
 from stages.deployment.replacing import no_better_than_rule
 from stages.errors import DataError, ParamsError
 from stages.files import read_json, write_json
@@ -27,11 +27,11 @@ from stages.planning import charter
 from stages.planning.charter import check_plan
 from stages.planning.present import present
 from stages.signals import read_signals
-from stages.training import baselines, evaluate, fit
+from stages.training import baselines, choose, evaluate, fit
 from stages.training.abstaining import NOBODY
 from tests.conftest import ROOT, bundled_table
 
-FITTING = (baselines, fit, evaluate)
+FITTING = (baselines, fit, choose, evaluate)
 SCHEMA: dict[str, Any] = {"target": "y", "classes": ["no", "yes"], "features": {"x": "number", "says": "category"}}
 SCHEMA |= {"dropped": {"name": "has too many values"}}
 
@@ -161,7 +161,7 @@ def test_a_project_of_each_archetype_on_one_table(tmp_path: Path) -> None:
 
     def judged(*steps: Any, **changed: Any) -> tuple[Any, Any]:
         patching.apply(project, {f"planning.{key}": value for key, value in changed.items()})
-        for step in (charter, *steps, pilot, gate):
+        for step in (charter, *steps, pilot, examine, gate):
             step.run(project)
         return read_signals(project / "signals" / "deployment.json"), read_json(project / "release" / "candidate.json")
 

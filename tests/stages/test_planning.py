@@ -9,7 +9,7 @@ import pytest
 
 from stages.errors import ParamsError
 from stages.files import read_json, write_json
-from stages.metric_names import OFFLINE
+from stages.metric_names import FAILURES, OFFLINE
 from stages.planning import charter, feasibility
 from stages.planning.rule import Rule
 from stages.signals import Signal, read_signals
@@ -125,7 +125,8 @@ def test_when_a_rule_suffices(
 
 def test_every_offline_metric_can_be_required(tmp_path: Path) -> None:
     for task, names in OFFLINE.items():
-        bounds = {name: {"at_least": 0.01} if larger else {"at_most": 50} for name, larger in names.items()}
+        most = {name: 0.5 if name in FAILURES else 50 for name in names}
+        bounds = {name: {"at_least": 0.01} if larger else {"at_most": most[name]} for name, larger in names.items()}
         signal = judged(project(tmp_path, bounds, task=task, answering={"tolerance": 5.0}))
         assert set(signal.evidence["requirements"]) == set(names)
         assert signal.fires is True

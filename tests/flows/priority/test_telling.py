@@ -56,7 +56,7 @@ def test_the_template_is_printed_and_asked_for(capsys: pytest.CaptureFixture[str
     assert tell(capsys, "--template") == template()
     assert "--template" in tell(capsys, code=2)
     assert "not found" in tell(capsys, "none.yaml", code=2)
-    assert "cannot be written" in tell(capsys, EXAMPLE, "--svg", str(ROOT), code=2)
+    assert "is a folder" in tell(capsys, EXAMPLE, "--svg", str(ROOT), code=2)
 
 
 def test_numbers_of_the_picture_never_cover_each_other() -> None:
