@@ -15,6 +15,8 @@ from operator import getitem
 from pathlib import Path
 from typing import Any
 
+from ruamel.yaml import YAML
+
 import stages
 from flows import patching
 from flows.pipeline import PIPELINE_FILE, pipeline
@@ -29,6 +31,7 @@ REGRESSION_PLOT = {
     "ROC on the validation rows": "Residuals on the validation rows",
 }
 NEW = f"{PIPELINE_FILE}.new"
+FOR_EYES = "plots/"
 OWN_STEPS = "stages/__init__.py"
 TOGETHER = f"git diff --no-index {PIPELINE_FILE} {NEW}; bring them together and delete {NEW}"
 
@@ -72,13 +75,7 @@ def check_pipeline(project: Path) -> None:
     ProjectError
         If it is of another version, or a person has not yet brought theirs and the new one together.
     """
-    if (project / NEW).exists():
-        raise ProjectError(
-            f"and {NEW} are not brought together yet",
-            where=PIPELINE_FILE,
-            expected=f"what {NEW} holds, beside your own changes",
-            todo=TOGETHER,
-        )
+    _refuse_if_apart(project)
     known = _noted(project)
     if known is None and (project / OWN_STEPS).exists():
         return
@@ -88,6 +85,14 @@ def check_pipeline(project: Path) -> None:
             where=PIPELINE_FILE,
             expected="the stages that this version has",
             todo="loopwright upgrade",
+        )
+    lacking = sorted(_outputs(template(_task(project))) - _outputs((project / PIPELINE_FILE).read_text("utf-8")))
+    if lacking:
+        raise ProjectError(
+            f"makes no {', '.join(lacking[:3])}, which these steps read",
+            where=PIPELINE_FILE,
+            expected="the stages of this version, beside your own changes",
+            todo=f"delete {CODE_FILE}, then loopwright upgrade writes {NEW} again",
         )
 
 
@@ -99,6 +104,7 @@ def upgrade(project: Path) -> list[str]:
     ProjectError
         If a person edited the pipeline: theirs stays, and the new one lies beside it.
     """
+    _refuse_if_apart(project)
     known, new = _noted(project), template(_task(project))
     before = (project / PIPELINE_FILE).read_text(encoding="utf-8")
     if known is not None and known.template == _hash(new.encode()):
@@ -124,6 +130,26 @@ def installed() -> str:
     sources = sorted(folder.rglob("*.py"))
     parts = (f"{path.relative_to(folder).as_posix()}\0".encode() + path.read_bytes() for path in sources)
     return _hash(b"\0".join(parts))
+
+
+def _refuse_if_apart(project: Path) -> None:
+    if (project / NEW).exists():
+        raise ProjectError(
+            f"and {NEW} are not brought together yet",
+            where=PIPELINE_FILE,
+            expected=f"what {NEW} holds, beside your own changes",
+            todo=f"{TOGETHER}, then loopwright upgrade",
+        )
+
+
+def _outputs(text: str) -> set[str]:
+    """Return what the stages of a pipeline make, but for what only people look at."""
+    stages_ = (YAML(typ="safe").load(text) or {}).get("stages") or {}
+    outs = [
+        out for stage in stages_.values() for key in ("outs", "metrics") for out in stage.get("do", stage).get(key, [])
+    ]
+    names = {str(out) if isinstance(out, str) else str(next(iter(out))) for out in outs}
+    return {name for name in names if not name.startswith(FOR_EYES)}
 
 
 def _add_defaults(project: Path) -> list[str]:

@@ -87,10 +87,24 @@ def test_what_a_person_edited_is_left_to_them(project: Path, noted: bool) -> Non
     assert (project / PIPELINE_FILE).read_text() == edited
     with pytest.raises(ProjectError, match=r"not brought together yet"):
         code.check_pipeline(project)
+    (project / code.NEW).write_text(new + "# half merged\n")
+    with pytest.raises(ProjectError, match=r"not brought together yet"):
+        code.upgrade(project)
+    assert (project / code.NEW).read_text() == new + "# half merged\n"
     (project / code.NEW).replace(project / PIPELINE_FILE)
-    assert (project / PIPELINE_FILE).read_text() == new
     code.check_pipeline(project)
     assert code.upgrade(project) == []
+
+
+def test_a_new_pipeline_that_was_thrown_away_is_missed(project: Path) -> None:
+    age(project)
+    old = (project / PIPELINE_FILE).read_text().replace("models/selection.json, ", "")
+    (project / PIPELINE_FILE).write_text(old)
+    with pytest.raises(ProjectError, match="was edited"):
+        code.upgrade(project)
+    (project / code.NEW).unlink()
+    with pytest.raises(ProjectError, match=r"makes no models/selection\.json"):
+        code.check_pipeline(project)
 
 
 @pytest.mark.parametrize("content", ["{", "[]", json.dumps({"stages": "x"})])
