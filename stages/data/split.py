@@ -17,6 +17,7 @@ from stages.data.cost import label_cost
 from stages.data.cutting import By, cut
 from stages.data.joining import TRAIN, join
 from stages.data.labels.applying import with_labels
+from stages.data.naming import refuse_unknown
 from stages.errors import DataError, ParamsError
 from stages.files import read_json, read_parquet, write_json, write_parquet
 from stages.params import WEIGHT, Data, HardSlice, Within, load_params
@@ -35,6 +36,8 @@ def run(project: Path) -> None:
     """Write ``data/splits/*.parquet``, ``metrics/data.json`` and ``signals/data.json``."""
     params = load_params(project)
     schema = read_json(project / "data/schema.json")
+    slices, groups = params.deployment.slices.columns, params.planning.ethics.sensitive
+    refuse_unknown({"deployment.slices.columns": slices, "planning.ethics.sensitive": groups}, schema)
     validation = read_json(project / "data/validation.json")
     labels = read_parquet(project / "data/labels.parquet")
     rows = {part: read_parquet(project / f"data/valid_{part}.parquet") for part in ("window", "pilot")}

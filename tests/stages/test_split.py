@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from flows import patching
 from stages.data import label, split
 from stages.data.cutting import By, cut
 from stages.errors import DataError, ParamsError
@@ -151,6 +152,14 @@ def test_regression_needs_no_classes(tmp_path: Path) -> None:
     train = read_parquet(tmp_path / "data/splits/train.parquet")
     assert train["y"].dtype == "float64"
     assert set(read_json(tmp_path / "metrics/data.json")["train"]) == {"rows", "mean", "std"}
+
+
+@pytest.mark.parametrize("key", ["deployment.slices.columns", "planning.ethics.sensitive"])
+def test_a_column_that_later_stages_read_and_is_not_there_is_told_at_once(key: str, tmp_path: Path) -> None:
+    project(tmp_path, table())
+    patching.apply(tmp_path, {key: ["nope"]})
+    with pytest.raises(ParamsError, match=rf"{key}: 'nope' is no column of the data"):
+        split.run(tmp_path)
 
 
 def test_no_label_at_all_is_an_error(tmp_path: Path) -> None:
