@@ -25,7 +25,8 @@ def refuse_unknown(named: dict[str, Sequence[str]], schema: dict[str, Any]) -> N
         Naming the key and the first such column.
     """
     roles = {schema.get(role) for role in ("target", "time", "group", "key", "label_source")}
-    known = {name for group in schema["feature_groups"].values() for name in group} | set(schema["dropped"]) | roles
+    known = {*schema["features"], *schema.get("dropped", ()), *roles}
+    known |= {name for group in schema.get("feature_groups", {}).values() for name in group}
     for key, names in named.items():
         absent = [name for name in names if name not in known]
         if absent:

@@ -71,9 +71,11 @@ def run(project: Path) -> None:
     fails = expectations_signal(validation, params.data)
     train = weighed["train"][schema["target"]]
     few = labels_signal(train, schema, params.data, reviewed=places)
+    # Labels of reviewed rows come from use: they are no part of what the plan collects and pays for.
+    bought = sum(len(part) for part in weighed.values()) - places.get(TRAIN, 0)
     cost = label_cost(
         rows=sum(validation[name]["rows"] for name in ("window", "pilot")),
-        labels=sum(len(part) for part in weighed.values()) + read_json(project / "metrics/labels.json")["oracle"],
+        labels=bought + read_json(project / "metrics/labels.json")["oracle"],
         train_labels=len(train),
         rarest=min(few.evidence["classes"].values(), default=None),
         minimum=params.data.minimum,

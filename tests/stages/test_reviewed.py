@@ -101,7 +101,7 @@ def test_they_are_trained_on_and_judge_nothing(project: Path) -> None:
     assert (told["review.by"], told["review.release"], told["review.predicted"]) == ("ann", "r", "no")
     metrics = read_json(project / "metrics/data.json")
     assert metrics["reviewed"] == {"train": 2}
-    assert metrics["collected"]["labels"] == 122
+    assert metrics["collected"]["labels"] == 120
     assert read_json(project / "metrics/labels.json")["reviewed"] == {"labels": 2, "rows": 2}
     few = read_signals(project / "signals/data.json")["labels_too_few"]
     assert "62 labelled training rows, " in few.says
