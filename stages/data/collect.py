@@ -19,7 +19,6 @@ def run(project: Path) -> None:
     params = load_params(project)
     window, pilot, schema = open_source(project, params).collect(params.data.collect, params.seed)
     schema = leave_out(without_present(schema, params.planning.replaces), params.data.collect.without)
-    schema["scope"] = [item.model_dump(mode="json", exclude_none=True) for item in params.data.collect.scope]
     refuse_old_rows(schema, params.planning.security.retention_days)
     write_parquet(project / "data/window.parquet", window)
     write_parquet(project / "data/pilot.parquet", pilot)

@@ -43,7 +43,7 @@ def policy_of(work: Context, learned: pd.DataFrame, threshold: float = 0.5, leas
         threshold=threshold,
         confidence=least,
         guardrails=limits(learned, work.schema["features"]) if work.guarded else {},
-        scope=list(work.schema.get("scope", [])),
+        scope=list((work.schema.get("scope") or {}).get("conditions", [])),
         prices=prices if by_cost else {},
     )
 
