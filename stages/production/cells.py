@@ -11,10 +11,14 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import (
+    Annotated,
+    Any,
+    NotRequired,  # pydantic wants these before Python 3.12
+)
 
 from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, WithJsonSchema, with_config
-from typing_extensions import NotRequired, TypedDict  # pydantic wants these before Python 3.12
+from typing_extensions import TypedDict
 
 from stages.data.sources.columns import DATE, ISO_DATE, LARGEST, MISSING, NUMBER, TRUTH
 from stages.params import Scale
@@ -26,7 +30,7 @@ SHOWN = 10  # categories in the schema
 Value = float | str | None
 
 
-class Refused(ValueError):
+class Refused(ValueError):  # noqa: N818
     """A cell that has the right type and cannot be read; ``column`` says which."""
 
     def __init__(self, column: str, what: str) -> None:
@@ -153,7 +157,7 @@ def _any(value: Any) -> Value:
 
 
 def _text_of(value: str | int | None) -> str | None:
-    """Return stripped text, None for what is written for a missing value; see `stages.data.sources.columns.cells_of`."""
+    """Return stripped text, None for one that says missing; see `stages.data.sources.columns.cells_of`."""
     if value is None:
         return None
     text = str(value).strip()

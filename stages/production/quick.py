@@ -1,4 +1,4 @@
-"""What a release says of a few rows, for a server: the same as `Released.answer` and `entries_of`, in a tenth of the time.
+"""What a release says of a few rows, for a server: the same as `Released.answer` and `entries_of`, sooner.
 
 Those take frames and are made for files of many rows. A test holds the two to each other, row by row and byte by byte.
 """
@@ -64,6 +64,11 @@ class Quick:
         The release.
     names : sequence of str
         What the cells of a row are, as in `RowReader.names`.
+
+    Attributes
+    ----------
+    texts : list of str
+        The classes as the log keeps them; empty for a regression.
     """
 
     def __init__(self, released: Released, names: Sequence[str]) -> None:
@@ -74,9 +79,10 @@ class Quick:
         self._edition = released.edition
         self._scope = [Within(**item) for item in released.policy.scope]
         self._guards, self._seen = _limits(released.policy.guardrails), _limits(released.seen)
+        self.texts: list[str] = []
         if released.classes is not None:
             labels = labels_of(np.arange(len(released.classes)), released.classes)
-            self._labels, self._texts = labels.tolist(), labels.astype("str").tolist()
+            self._labels, self.texts = labels.tolist(), labels.astype("str").tolist()
             self._columns = np.asarray(self.pipeline.classes_, dtype=int)
 
     def answer(self, rows: Sequence[Cells]) -> list[Answer]:
@@ -93,7 +99,7 @@ class Quick:
         threshold = self.released.policy.threshold
         codes, sure = decide(prediction, threshold).tolist(), confidence(prediction, threshold).tolist()
         return [
-            Answer(self._labels[code], self._texts[code], chances, least, reason, flag)
+            Answer(self._labels[code], self.texts[code], chances, least, reason, flag)
             for code, chances, least, reason, flag in zip(codes, prediction.tolist(), sure, why, flags, strict=True)
         ]
 
@@ -166,8 +172,8 @@ class Quick:
 def quietly() -> None:
     """Let the thread that calls predict on itself alone, without checks that were made when the model was released.
 
-    Setting the number of threads takes 2 ms, as much as a prediction; so it is set once. The checks left out are those of
-    parameters, and that cells are finite, which the schema of a row says.
+    Setting the number of threads takes 2 ms, as much as a prediction; so it is set once. The checks left out are those
+    of parameters, and that cells are finite, which the schema of a row says.
     """
     threadpool_limits(limits=1)
     sklearn.set_config(assume_finite=True, skip_parameter_validation=True)
@@ -186,7 +192,9 @@ def _limits(told: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, frozenset[
 
 
 def _outside(
-    values: Sequence[Value], limits: Sequence[tuple[str, frozenset[str] | None, float, float]], places: Mapping[str, int]
+    values: Sequence[Value],
+    limits: Sequence[tuple[str, frozenset[str] | None, float, float]],
+    places: Mapping[str, int],
 ) -> dict[str, str]:
     """Return the cells that are not like those that were learned from, and how; a missing one is none of them."""
     found = {}
@@ -200,6 +208,3 @@ def _outside(
         elif not low <= float(value) <= high:
             found[name] = OUT_OF_RANGE
     return found
-
-
-

@@ -55,7 +55,9 @@ def released(tmp_path_factory: pytest.TempPathFactory) -> Released:
     folder = release(tmp_path_factory.mktemp("quick"), frame, source, policy, **more)
     path = folder / read_json(folder / POINTER)["card"]
     card = read_json(path)
-    seen = limits(read_rows(raw_of(frame.drop(columns="target")), load_released(folder).contract).frame, card["features"])
+    seen = limits(
+        read_rows(raw_of(frame.drop(columns="target")), load_released(folder).contract).frame, card["features"]
+    )
     write_json(path, card | {"seen": seen})
     return load_released(folder)
 
@@ -92,7 +94,9 @@ ROWS = st.fixed_dictionaries(
 
 @given(row=ROWS)
 @settings(max_examples=40)
-def test_a_row_means_what_it_means_in_a_file(released: Released, short: tuple[RowReader, Quick], row: dict[str, Any]) -> None:
+def test_a_row_means_what_it_means_in_a_file(
+    released: Released, short: tuple[RowReader, Quick], row: dict[str, Any]
+) -> None:
     reader, quick = short
     cells = reader.read(reader.checker.validate_json(json.dumps(row)))
     assert quick.encode is not None
@@ -112,7 +116,9 @@ def test_many_rows_are_answered_as_one_by_one(released: Released) -> None:
     rows["grade"] = pd.to_numeric(rows["grade"], errors="coerce")
     rows["born"] = rows["born"].replace("", None)
     rows = rows.iloc[::8]
-    cells = [reader.read(checker.validate_json(line)) for line in rows.to_json(orient="records", lines=True).splitlines()]
+    cells = [
+        reader.read(checker.validate_json(line)) for line in rows.to_json(orient="records", lines=True).splitlines()
+    ]
     together = quick.answer(cells)
     assert together == [quick.answer([cell])[0] for cell in cells]
     assert {answer.reason for answer in together} >= {"", "unsure", "out_of_range"}
