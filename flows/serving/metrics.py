@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from prometheus_client import (
     CollectorRegistry,
@@ -24,9 +25,9 @@ class Metrics:
     """The counters of one server, in a registry of its own."""
 
     def __init__(self) -> None:
-        disable_created_metrics()
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
-        every = {"registry": self.registry}
+        every: dict[str, Any] = {"registry": self.registry}
         self.requests = Counter("loopwright_requests", "Requests answered.", ["path", "status"], **every)
         self.seconds = Histogram(
             "loopwright_request_seconds", "Seconds a request took.", ["path"], buckets=SECONDS, **every

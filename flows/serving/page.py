@@ -15,8 +15,8 @@ REF = "#/components/schemas/{model}"
 ABOUT = """Predictions of the released model. Each is in the log before it is answered, and its id is what a label comes
 back by.
 
-`POST /predict` takes a row: the columns of the data that the model learned from. A value that is not known is `null`. One
-unlike those that were learned from is no mistake: it is answered, and flagged."""
+`POST /predict` takes a row: the columns of the data that the model learned from. A value that is not known is `null`.
+One unlike those that were learned from is no mistake: it is answered, and flagged."""
 
 
 class Answered(BaseModel):
@@ -109,7 +109,7 @@ def describe(app: FastAPI, serving: Serving, *, keyed: bool, most: int) -> dict[
     found = get_openapi(title=app.title, version=serving.released.name, description=ABOUT, routes=app.routes)
     schemas = found.setdefault("components", {}).setdefault("schemas", {})
     row = serving.reader.checker.json_schema(ref_template=REF)
-    schemas |= row.pop("$defs", {}) | {"Row": row, "Label": Label.model_json_schema()}
+    schemas |= row.pop("$defs", {}) | {"Row": row, "Label": _label(serving)}
     schemas["Rows"] = {
         "type": "object",
         "required": ["rows"],
@@ -122,4 +122,12 @@ def describe(app: FastAPI, serving: Serving, *, keyed: bool, most: int) -> dict[
             if path not in ("/health", "/ready"):
                 for operation in methods.values():
                     operation["security"] = [{"key": []}]
+    return found
+
+
+def _label(serving: Serving) -> dict[str, Any]:
+    """Return what a label looks like: of the classes one, by name or by number, else a number."""
+    found, classes = Label.model_json_schema(), serving.released.classes
+    told = {"type": "number"} if classes is None else {"enum": list(dict.fromkeys([*classes, *serving.quick.texts]))}
+    found["properties"]["label"] = told | {"description": found["properties"]["label"]["description"]}
     return found

@@ -1,8 +1,8 @@
 """A fitted pipeline asked without a data frame, where it is one of those that `estimators.build` makes.
 
 scikit-learn selects columns by name from a frame, which costs more than the model does. Here the same fitted encoders
-are tabulated once, and the same fitted estimator gets the array that the pipeline would have given it. `direct` compares
-the two on rows made for it, and gives nothing where they differ.
+are tabulated once, and the same fitted estimator gets the array that the pipeline would have given it. `direct`
+compares the two on rows made for it, and gives nothing where they differ.
 """
 
 from __future__ import annotations
