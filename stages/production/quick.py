@@ -107,7 +107,7 @@ class Quick:
         self, rows: Sequence[Cells], answers: Sequence[Answer], *, source: str, at: str, calls: Sequence[str]
     ) -> list[Entry]:
         """Return the log's entries; ``calls`` name the rows without a key, as in `recording.entries_of`."""
-        released, found = self.released, []
+        released, found = self.released, list[Entry]()
         for row, said, call in zip(rows, answers, calls, strict=True):
             text = orjson.dumps(dict(zip(self.names, row.values, strict=True))).decode()
             content = digest(text, "" if row.key is None else row.key)
@@ -136,6 +136,7 @@ class Quick:
     def predict(self, columns: Mapping[str, Sequence[Value]]) -> Array:
         """Return probabilities in the order of the classes, or values; see `stages.training.estimators.predict`."""
         released = self.released
+        given: Any
         if self.encode is None:
             model, given = self.pipeline, frame_of(columns, released.features)
         else:
