@@ -176,9 +176,10 @@ def _rows(project: Path, folder: Path) -> tuple[Released, pd.DataFrame]:
     pilot = pd.read_parquet(project / "data" / "splits" / "pilot.parquet").head(ROWS)
     rows = features_of(pilot, {"features": released.features})
     records = [
-        {name: None if pd.isna(cell) else cell for name, cell in row.items()} for row in rows.to_dict(orient="records")
+        {str(name): None if pd.isna(cell) else cell for name, cell in row.items()}
+        for row in rows.to_dict(orient="records")
     ]
-    bodies = {
+    bodies: dict[str, list[dict[str, Any]]] = {
         "rows.jsonl": records,
         "records.jsonl": [{"dataframe_records": [row]} for row in records],
         "wrapped.jsonl": [{"row": row} for row in records],
@@ -190,7 +191,8 @@ def _rows(project: Path, folder: Path) -> tuple[Released, pd.DataFrame]:
 
 
 def _model(project: Path) -> Path:
-    return (project / json.loads((project / "releases" / "current.json").read_text())["path"]).resolve()
+    pointer = json.loads((project / "releases" / "current.json").read_text())
+    return (project / str(pointer["path"])).resolve()
 
 
 def _answers(url: str) -> bool:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
+import hashlib
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -21,7 +19,6 @@ from stages.deployment.release import POINTER
 from stages.files import read_json, write_json
 from stages.production.log import PredictionLog
 from stages.training.store import load_model, save_model
-from tests.conftest import ROOT
 from tests.flows.serving.conftest import ROW, serving
 
 
@@ -74,14 +71,12 @@ def another_release(project: Path) -> str:
     model.named_steps["model"].set_params(verbose=0, tol=1e-6)
     folder = project / "releases/another"
     save_model(folder / "model.skops", model)
-    import hashlib
-
     sha256 = hashlib.sha256((folder / "model.skops").read_bytes()).hexdigest()
     write_json(project / POINTER, pointer | {"sha256": sha256, "path": "releases/another/model.skops", "iteration": 5})
     return sha256[:12]
 
 
-def test_a_release_takes_over_under_load_and_a_damaged_one_does_not(project: Path) -> None:
+def test_a_release_takes_over_under_load_a_damaged_one_does_not_and_a_kill_loses_no_answer(project: Path) -> None:
     first = read_json(project / POINTER)
     with serving(project) as server, httpx.Client(base_url=server.url, timeout=30) as http:
         with Load(server.url, 4) as load:
@@ -103,31 +98,31 @@ def test_a_release_takes_over_under_load_and_a_damaged_one_does_not(project: Pat
         counted = http.get("/metrics").text
         assert 'loopwright_swaps_total{result="swapped"} 2.0' in counted
         assert 'loopwright_swaps_total{result="refused"} 1.0' in counted
-        found = PredictionLog(project).find(said["id"] for said in load.said)
-        assert len(found) == len({said["id"] for said in load.said})
+        with Load(server.url, 6) as killed:
+            until(lambda: len(killed.said) > 60)
+            server.process.kill()
+            server.process.wait()
+    logged(project, load)
+    logged(project, killed)
 
 
-def test_what_was_answered_is_in_the_log_after_a_kill(project: Path) -> None:
-    with serving(project) as server, Load(server.url, 6) as load:
-        until(lambda: len(load.said) > 100)
-        server.process.kill()
-        server.process.wait()
-    ids = {said["id"] for said in load.said}
-    assert PredictionLog(project).find(ids).keys() == ids
-
-
-@pytest.mark.parametrize(("struck", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
-def test_it_ends_when_it_is_told_to_and_answers_before(project: Path, struck: signal.Signals, code: int) -> None:
+def test_it_ends_when_it_is_told_to_and_answers_before(project: Path) -> None:
     with serving(project) as server:
         with Load(server.url, 2) as load:
             until(lambda: len(load.said) > 10)
-            server.process.send_signal(struck)
-            assert server.process.wait(timeout=30) == code
-        assert all("Connect" in told or "disconnected" in told or "Read" in told for told in load.failed)
+            server.process.send_signal(signal.SIGINT)
+            assert server.process.wait(timeout=30) == 130
+        assert not [
+            told for told in load.failed if "Error(" not in told
+        ]  # a connection that is closed, never an answer
         assert server.process.stderr is not None
         told = server.process.stderr.read()
         assert "Traceback" not in told
-        assert ("stopped; everything" in told) == (code == 130)
+        assert "stopped; everything" in told
+    logged(project, load)
+
+
+def logged(project: Path, load: Load) -> None:
     ids = {said["id"] for said in load.said}
     assert PredictionLog(project).find(ids).keys() == ids
 
@@ -154,16 +149,3 @@ def test_what_cannot_be_served_is_said(
     assert "too short" in refusal(capsys, tmp_path)
     monkeypatch.setenv("KEY", "a key of some length")
     assert "nothing is released" in refusal(capsys, tmp_path, "--port", "0")
-
-
-def test_nothing_heavy_is_imported_but_what_predicts(shared: Path) -> None:
-    code = (
-        "import sys; from pathlib import Path; from flows.serving.app import create_app\n"
-        "create_app(Path(sys.argv[1]))\n"
-        "print(sorted({'prefect', 'great_expectations', 'dvc', 'optuna', 'cleanlab'} & set(sys.modules)))"
-    )
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(shared)], env=environment, capture_output=True, text=True, check=True
-    )
-    assert done.stdout.strip() == "[]"
