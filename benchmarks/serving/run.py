@@ -175,10 +175,8 @@ def _rows(project: Path, folder: Path) -> tuple[Released, pd.DataFrame]:
     released = load_released(project)
     pilot = pd.read_parquet(project / "data" / "splits" / "pilot.parquet").head(ROWS)
     rows = features_of(pilot, {"features": released.features})
-    records = [
-        {str(name): None if pd.isna(cell) else cell for name, cell in row.items()}
-        for row in rows.to_dict(orient="records")
-    ]
+    found = rows.to_dict(orient="records")
+    records = [{str(name): None if pd.isna(cell) else cell for name, cell in row.items()} for row in found]
     bodies: dict[str, list[dict[str, Any]]] = {
         "rows.jsonl": records,
         "records.jsonl": [{"dataframe_records": [row]} for row in records],
