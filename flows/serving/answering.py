@@ -36,6 +36,10 @@ class Unlogged(Exception):  # noqa: N818
     """The log cannot be written, so nothing may be answered."""
 
 
+class Failed(Exception):  # noqa: N818
+    """The model raises on these rows."""
+
+
 @dataclass(frozen=True)
 class Said:
     """What a request is told: its answers, and how they stand in the log."""
@@ -110,6 +114,8 @@ class Answerer:
             If too many rows wait already.
         Unlogged
             If the log cannot be written.
+        Failed
+            If the model raises on these rows; others are answered all the same.
         """
         if self._waiting and self._waiting + len(rows) > self._limit:
             raise Busy
@@ -163,7 +169,7 @@ class Answerer:
         except Exception as error:  # a model may raise anything
             if len(asks) == 1:
                 logger.error("the model fails: %s", type(error).__name__)  # its message may hold a cell
-                asks[0].error = error
+                asks[0].error = Failed()
                 return
             for ask in asks:
                 self._predict(serving, [ask], at)

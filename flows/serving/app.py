@@ -20,7 +20,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import TypeAdapter, ValidationError
 
 from flows.serving import page
-from flows.serving.answering import Answerer, Busy, Unlogged
+from flows.serving.answering import Answerer, Busy, Failed, Unlogged
 from flows.serving.feedback import LABEL, LABELS, Taken, take
 from flows.serving.gate import STATIC, Gate, body_of, refused
 from flows.serving.metrics import Metrics
@@ -189,6 +189,8 @@ class Server:
             raise HTTPException(503, "too many rows wait", RETRY) from None
         except Unlogged:
             raise HTTPException(503, "the log of predictions cannot be written", RETRY) from None
+        except Failed:
+            raise HTTPException(500, "the model fails on this, and nothing was answered") from None
         return [_answer(serving, one, entry) for one, entry in zip(said.answers, said.entries, strict=True)]
 
     def _describe(self) -> dict[str, Any]:

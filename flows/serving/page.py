@@ -77,6 +77,7 @@ MISTAKES: dict[int | str, dict[str, Any]] = {
     413: {"model": Mistake, "description": "The body is too long"},
     415: {"model": Mistake, "description": "The body is no JSON"},
     422: {"model": Mistakes, "description": "A field is wrong; `loc` names it"},
+    500: {"model": Mistake, "description": "The model fails on these rows"},
     503: {"model": Mistake, "description": "Come again: too much waits, or the log cannot be written"},
 }
 

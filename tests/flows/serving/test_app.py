@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import sqlite3
 from pathlib import Path
 from typing import Any
 
 import httpx
+import pandas as pd
 import pytest
+from sklearn.compose import ColumnTransformer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import OneHotEncoder
 
 from flows.people import reviewing
 from flows.serving.app import create_app
 from stages.data.labels.log import read_reviewed
+from stages.deployment.release import POINTER
 from stages.errors import DataError, ProjectError
 from stages.files import read_json, write_json
 from stages.params import Serve
 from stages.production.log import FILE, PredictionLog
 from stages.production.standing import StandingLog
+from stages.training.store import save_model
 from tests.flows.serving.conftest import ROW, ask
 from tests.stages.releasing import many_kinds, params_of
 
@@ -167,6 +175,25 @@ def test_nothing_is_answered_that_cannot_be_logged(project: Path) -> None:
         assert PredictionLog(project).counts() == {"": 2}
 
     ask(create_app(project, Serve(log_wait_s=0.1)), go)
+
+
+def test_a_row_that_the_model_fails_on_fails_alone(project: Path) -> None:
+    strict = ColumnTransformer([("words", OneHotEncoder(handle_unknown="error"), ["stage"])])
+    model = Pipeline([("features", strict), ("model", LogisticRegression())])
+    rows = pd.DataFrame({"stage": ["1", "2", "x"] * 4})
+    pointer = read_json(project / POINTER)
+    save_model(project / pointer["path"], model.fit(rows, [0, 1, 0] * 4))
+    sha256 = hashlib.sha256((project / pointer["path"]).read_bytes()).hexdigest()
+    write_json(project / POINTER, pointer | {"sha256": sha256})
+
+    async def go(client: httpx.AsyncClient) -> None:
+        asked = [ROW | {"id": f"p{number}", "stage": "x" if number % 3 else "new"} for number in range(9)]
+        found = await asyncio.gather(*(client.post("/predict", json=row) for row in asked))
+        assert [said.status_code for said in found] == [500, 200, 200] * 3
+        assert "new" not in found[0].text
+        assert sum(PredictionLog(project).counts().values()) == 6
+
+    ask(create_app(project), go)
 
 
 def test_more_than_may_wait_is_told_to_come_again(project: Path) -> None:
