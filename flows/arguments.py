@@ -109,6 +109,11 @@ def _using(commands: Commands) -> None:
     predict.add_argument("--out", type=Path, metavar="FILE", help="CSV or Parquet (default: print CSV)")
     predict.add_argument("--dry-run", action="store_true", help="keep nothing in the log")
     predict.add_argument("--json", action="store_true", help="tell what became of the rows as JSON; needs --out")
+    serve = commands.add("serve", "Answer over HTTP with the released model", "A new release takes over by itself.")
+    serve.add_argument("--host", help="address to listen at (default: deployment.serve.host)")
+    serve.add_argument("--port", type=int, help="port; 0 takes a free one (default: deployment.serve.port)")
+    serve.add_argument("--allow-anyone", action="store_true", help="listen beyond this machine without a key")
+    serve.add_argument("-q", "--quiet", action="store_true", help="print only what goes wrong")
     review = commands.add("review", "Rows that the model left to people: how many wait, export them, import labels")
     both = review.add_subparsers(dest="what", metavar="export|import")
     _sheets(both, "the rows that wait for review", "the oldest first").add_argument(

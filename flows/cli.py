@@ -195,6 +195,17 @@ def _predict(args: argparse.Namespace, project: Path) -> int:
     return OK
 
 
+def _serve(args: argparse.Namespace, project: Path) -> int:
+    from flows.serving.command import serve
+
+    try:
+        serve(project, host=args.host, port=args.port, anyone=args.allow_anyone, quiet=args.quiet)
+    except KeyboardInterrupt:
+        print("stopped; everything that was answered is in the log", file=sys.stderr)
+        return INTERRUPTED
+    return OK
+
+
 def _review(args: argparse.Namespace, project: Path) -> int:
     from flows.people import reviewing
 
@@ -226,6 +237,7 @@ COMMANDS = {
     "label": _label,
     "predict": _predict,
     "review": _review,
+    "serve": _serve,
 }
 
 

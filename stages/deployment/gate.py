@@ -71,6 +71,7 @@ def run(project: Path) -> None:
             "classes": work.schema["classes"],
             "threshold": work.threshold,
             "policy": piloted["policy"],
+            "seen": piloted["seen"],
             "left_to_people": piloted["left_to_people"],
             "answers": {name: measured["model"][name] for name in sorted(OF_ANSWERS) if name in measured["model"]},
             "tests": counts(own(tests)),

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from stages.answering import limits
 from stages.context import Context
 from stages.deployment import outcome
 from stages.deployment.replacing import beside_rule
@@ -54,7 +55,11 @@ def run(project: Path) -> None:
     better = better_than_constant(scorers["model"], options.n, options.level, work.params.seed)
     measured |= _worth(work, pilot, scorers, now, sampling)
     write_json(project / "metrics" / "pilot.json", {**measured, "better_than_constant": better})
-    beside = {"policy": policy.to_json(), "left_to_people": left_to_people(pilot, predictions["model"], policy)}
+    beside: dict[str, Any] = {
+        "policy": policy.to_json(),
+        "left_to_people": left_to_people(pilot, predictions["model"], policy),
+    }
+    beside |= {"seen": limits(learned, work.schema["features"])}
     shift = measured_shift(work, pilot)
     write_json(project / "release" / "pilot.json", {"rows": len(pilot), "shift": shift, **beside})
 

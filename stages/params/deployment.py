@@ -93,12 +93,33 @@ class Robustness(Section):
 
 
 class Log(Section):
-    """Where predictions are kept (`loopwright predict`)."""
+    """Where predictions are kept (`loopwright predict`, `loopwright serve`)."""
 
     url_env: str | None = Field(
         None,
         description="Environment variable that holds the SQLAlchemy URL of a SQLite or PostgreSQL database. Empty: "
         "the file .loopwright/predictions.db.",
+    )
+
+
+class Serve(Section):
+    """The server of the released model (`loopwright serve`)."""
+
+    host: str = Field("127.0.0.1", description="Address to listen at. One beyond this machine needs a key.")
+    port: Annotated[int, Field(ge=0, le=65535)] = Field(8000, description="Port to listen at; 0 takes a free one.")
+    api_key_env: str | None = Field(
+        None, description="Environment variable that holds the key which requests have to show. Empty: none is asked."
+    )
+    extra: Literal["refuse", "ignore"] = Field(
+        "refuse", description="What becomes of a field that is no column of the release."
+    )
+    max_rows: Count = Field(1000, description="Rows of one request to `/predict/batch`, at most.")
+    max_body_kb: Count = Field(1024, description="Size of a request's body, at most; a kB has 1024 bytes.")
+    max_waiting: Count = Field(
+        2000, description="Rows that may wait for the model; a request beyond is told to come again (503)."
+    )
+    log_wait_s: Annotated[float, Field(gt=0)] = Field(
+        5.0, description="Seconds to wait for another process that writes to the log's SQLite file."
     )
 
 
@@ -112,3 +133,4 @@ class Deployment(Section):
     shift: Shift = Field(default_factory=Shift)
     champion: Champion = Field(default_factory=Champion)
     log: Log = Field(default_factory=Log)
+    serve: Serve = Field(default_factory=Serve)

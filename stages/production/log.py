@@ -75,6 +75,8 @@ class PredictionLog:
     ----------
     project : Path
         The project. ``deployment.log.url_env`` names the environment variable with the database's URL, if any.
+    wait : float
+        Seconds to wait for another process that writes to the same SQLite file.
 
     Raises
     ------
@@ -82,11 +84,11 @@ class PredictionLog:
         If the database cannot be reached; said without its password.
     """
 
-    def __init__(self, project: Path) -> None:
+    def __init__(self, project: Path, *, wait: float = 60) -> None:
         self.project = project
         self.shown, url = _url(project)
         try:
-            self.engine = create_engine(url, poolclass=NullPool, connect_args=_options(url.get_backend_name()))
+            self.engine = create_engine(url, poolclass=NullPool, connect_args=_options(url.get_backend_name(), wait))
         except (NoSuchModuleError, ModuleNotFoundError) as error:
             raise DataError(f"there is no driver for {url.drivername} ({error})", where=self.shown) from None
         self._url = url
@@ -96,9 +98,8 @@ class PredictionLog:
     @contextmanager
     def writing(self) -> Iterator[Writer]:
         """Yield what adds predictions, in one transaction."""
-        with self._said(), self.engine.begin() as connection:
-            PREDICTIONS.metadata.create_all(connection)
-            yield Writer(connection)
+        with self.saying(), self.engine.begin() as connection:
+            yield Writer(connection, create=True)
 
     def waiting(self) -> list[Entry]:
         """Return what was not answered and was not asked again since, the oldest first, of one batch the least sure.
@@ -132,12 +133,19 @@ class PredictionLog:
     def _fetch(self, queries: Sequence[Select[Any]]) -> list[Entry]:
         if self._url.get_backend_name() == "sqlite" and not Path(str(self._url.database)).exists():
             return []
-        with self._said(), self.engine.begin() as connection:
+        with self.saying(), self.engine.begin() as connection:
             PREDICTIONS.metadata.create_all(connection)
             return [dict(row) for query in queries for row in connection.execute(query).mappings()]
 
     @contextmanager
-    def _said(self) -> Iterator[None]:
+    def saying(self) -> Iterator[None]:
+        """Turn what a database says into what a user reads.
+
+        Raises
+        ------
+        DataError
+            Instead of any error of the database.
+        """
         try:
             yield
         except SQLAlchemyError as error:
@@ -153,7 +161,9 @@ class PredictionLog:
 class Writer:
     """Adds predictions to the log, those that it does not hold yet."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, *, create: bool = False) -> None:
+        if create:
+            PREDICTIONS.metadata.create_all(connection)
         dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
         self.connection = connection
         self.insert = dialect.insert(PREDICTIONS).on_conflict_do_nothing(index_elements=["id"])
@@ -186,8 +196,9 @@ def _url(project: Path) -> tuple[str, Any]:
     return where, url
 
 
-def _options(backend: str) -> dict[str, Any]:
-    return {"timeout": 60} if backend == "sqlite" else {}
+def _options(backend: str, wait: float) -> dict[str, Any]:
+    # A server's thread closes what another one of it opened.
+    return {"timeout": wait, "check_same_thread": False} if backend == "sqlite" else {"connect_timeout": 10}
 
 
 def _wait_and_keep(connection: Any, record: Any) -> None:

@@ -41,6 +41,8 @@ class Released:
         What it answers.
     contract : Contract
         What it takes in.
+    seen : dict
+        What it learned from, as `stages.answering.limits` tells; the guardrails where its card does not tell.
     """
 
     model: Any
@@ -50,6 +52,7 @@ class Released:
     classes: list[Any] | None
     policy: Policy
     contract: Contract
+    seen: dict[str, dict[str, Any]]
 
     @property
     def name(self) -> str:
@@ -122,6 +125,7 @@ def load_released(project: Path) -> Released:
         classes=card["classes"],
         policy=policy_of(card),
         contract=contract_of(project, card),
+        seen=dict(card.get("seen") or policy_of(card).guardrails),
     )
 
 

@@ -72,7 +72,9 @@ def test_nothing_heavy_is_imported_but_what_predicts(project: Path) -> None:
     code = (
         "import sys; from flows.cli import main\n"
         "try: main(sys.argv[1:])\n"
-        "finally: print(sorted({'prefect', 'great_expectations', 'dvc', 'optuna', 'cleanlab'} & set(sys.modules)))"
+        "finally:\n"
+        "    import flows.serving.app\n"
+        "    print(sorted({'prefect', 'great_expectations', 'dvc', 'optuna', 'cleanlab'} & set(sys.modules)))"
     )
     arguments = ["predict", "-C", str(project), str(project / "new.csv"), "--out", str(project / "o.csv")]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}

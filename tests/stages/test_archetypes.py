@@ -181,6 +181,7 @@ def test_a_project_of_each_archetype_on_one_table(tmp_path: Path) -> None:
     signals, card = judged(*FITTING, archetype=AUTONOMOUS, replaces="flag")
     assert "no_better_than_rule" not in signals
     assert set(card["policy"]["guardrails"]) == set(card["features"])
+    assert card["seen"] == card["policy"]["guardrails"]
     bound = next(item for item in card["requirements"] if item["metric"] == "failure_bound")
     assert bound["bound"] == FAILURES_AT_MOST and bound["value"] > 0.02
     evaluation = read_json(project / "metrics" / "evaluation.json")
@@ -188,6 +189,7 @@ def test_a_project_of_each_archetype_on_one_table(tmp_path: Path) -> None:
     signals, card = judged(*FITTING, archetype=HUMAN, answering={"max_error": 0.05})
     assert 0 < Context(project).confidence == card["policy"]["confidence"] < 1
     assert set(card["left_to_people"]) <= {"unsure"} and not card["policy"]["guardrails"]
+    assert set(card["seen"]) == set(card["features"])
     rate = next(item for item in card["requirements"] if item["metric"] == "failure_rate")
     assert rate["bound"] == 0.05 and rate["where"] == "pilot" and rate["value"] is not None
     patching.apply(project, {"planning.answering": {"max_error": 0.01}})

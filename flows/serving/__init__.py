@@ -1,0 +1,1 @@
+"""The released model behind HTTP: ``loopwright serve``."""
