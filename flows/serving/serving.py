@@ -13,7 +13,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, with_config
 from typing_extensions import TypedDict
 
 from flows.serving.metrics import Metrics
-from stages.deployment.release import POINTER
+from stages.deployment.release_log import POINTER
 from stages.errors import LoopwrightError
 from stages.params import Serve, load_params
 from stages.production.cells import Cells, RowReader, Value

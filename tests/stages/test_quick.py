@@ -18,7 +18,7 @@ from threadpoolctl import threadpool_limits
 from stages.answering import Policy, limits
 from stages.data.sources.columns import Place
 from stages.data.sources.raw import Raw
-from stages.deployment.release import POINTER
+from stages.deployment.release_log import POINTER
 from stages.files import read_json, write_json
 from stages.params import Candidate
 from stages.production.cells import Refused, RowReader

@@ -19,7 +19,7 @@ import pytest
 from fastapi import FastAPI
 
 from stages.answering import Policy, limits
-from stages.deployment.release import POINTER
+from stages.deployment.release_log import POINTER
 from stages.files import read_json, write_json
 from tests.conftest import ROOT
 from tests.stages.releasing import many_kinds, release

@@ -20,7 +20,7 @@ from sklearn.preprocessing import OneHotEncoder
 from flows.people import reviewing
 from flows.serving.app import create_app
 from stages.data.labels.log import read_reviewed
-from stages.deployment.release import POINTER
+from stages.deployment.release_log import POINTER
 from stages.errors import DataError, ProjectError
 from stages.files import read_json, write_json
 from stages.params import Serve

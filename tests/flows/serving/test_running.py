@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from flows.cli import main
-from stages.deployment.release import POINTER
+from stages.deployment.release_log import POINTER
 from stages.files import read_json, write_json
 from stages.production.log import PredictionLog
 from stages.training.store import load_model, save_model
