@@ -9,6 +9,7 @@ import shutil
 import sqlite3
 from pathlib import Path
 
+import httpx
 import numpy as np
 import pandas as pd
 import pytest
@@ -17,6 +18,7 @@ from flows.decide import FORWARD
 from stages.deployment.release import released_model
 from tests.conftest import ROOT, Cli, bundled_table, copy_repository
 from tests.end_to_end.test_tables import dvc
+from tests.flows.serving.conftest import serving
 
 pytestmark = pytest.mark.slow
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -64,7 +66,11 @@ def test_every_command_of_readme_works(
     pd.read_parquet(project / "data" / "splits" / "pilot.parquet").head(50).to_csv(project / "new.csv", index=False)
     assert {command[1] for command in COMMANDS} >= {"status", "history", "why", "map", "restore", "back", "init", "run"}
     for command in COMMANDS:
-        cli(project, *command[1:])
+        if command[1] == "serve":  # it would stay
+            with serving(project, *command[2:]) as running:
+                assert httpx.get(f"{running.url}/ready").status_code == 200
+        else:
+            cli(project, *command[1:])
     if (project / "my-project" / "releases" / "current.json").exists():
         (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
         monkeypatch.chdir(project)
