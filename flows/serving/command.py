@@ -117,6 +117,7 @@ def _listen(settings: Serve) -> socket.socket:
         try:
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listening.bind(address)
+            listening.listen()  # who reads the address may ask at once, and waits until it answers
         except OSError:
             listening.close()
             raise
