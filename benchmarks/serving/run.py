@@ -9,7 +9,6 @@ import argparse
 import json
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -18,11 +17,12 @@ import time
 import urllib.request
 import venv
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import psutil
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1]))
@@ -140,7 +140,6 @@ def serving(command: list[str], environment: dict[str, str], log: Path) -> Itera
             env={**os.environ, **ALONE, **environment},
             stdout=told,
             stderr=told,
-            start_new_session=True,
         )
     url = f"http://127.0.0.1:{port}"
     try:
@@ -151,8 +150,7 @@ def serving(command: list[str], environment: dict[str, str], log: Path) -> Itera
             time.sleep(0.5)
         yield url
     finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        _end(process)
 
 
 def environments(root: Path) -> dict[str, Path]:
@@ -191,6 +189,15 @@ def _rows(project: Path, folder: Path) -> tuple[Released, pd.DataFrame]:
 def _model(project: Path) -> Path:
     pointer = json.loads((project / "releases" / "current.json").read_text())
     return (project / str(pointer["path"])).resolve()
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a server and its workers, which may be in sessions of their own."""
+    top = psutil.Process(process.pid)
+    for one in [*top.children(recursive=True), top]:
+        with suppress(psutil.NoSuchProcess):
+            one.kill()
+    process.wait()
 
 
 def _answers(url: str) -> bool:
