@@ -20,6 +20,7 @@ from stages.scope import within
 __all__ = ["Policy", "confidence", "limits", "reasons", "within"]
 
 Texts = NDArray[np.str_]
+WIDER = 1e-9  # what a file rounds an end to is within this share of it
 ANSWERED, OUT_OF_SCOPE, UNSEEN, OUT_OF_RANGE, UNSURE = "", "out_of_scope", "unseen_value", "out_of_range", "unsure"
 
 
@@ -106,5 +107,6 @@ def limits(rows: pd.DataFrame, features: Mapping[str, str]) -> dict[str, dict[st
         if kind == "category":
             found[name] = {"values": sorted(known.astype("str").unique().tolist())}
         elif len(known):
-            found[name] = {"low": float(known.min()), "high": float(known.max())}
+            low, high = float(known.min()), float(known.max())
+            found[name] = {"low": low - WIDER * abs(low), "high": high + WIDER * abs(high)}
     return found

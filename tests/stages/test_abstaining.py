@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
@@ -11,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stages.answering import OUT_OF_RANGE, UNSEEN, UNSURE, Policy, confidence, expected_cost, limits, reasons
+from stages.files import read_json, write_json
 from stages.planning.outcome import by_prices, with_review
 from stages.training.abstaining import (
     NOBODY,
@@ -96,6 +99,16 @@ def test_guardrails_are_the_limits_of_what_was_learned() -> None:
     rows = pd.DataFrame({"size": [1.5, 2.1, 1.0, np.nan], "colour": ["red", "red", "green", None]})
     assert reasons(rows, np.ones((4, 2)) / 2, policy).tolist() == ["", OUT_OF_RANGE, UNSEEN, ""]
     assert Policy(**policy.to_json()) == policy
+
+
+@settings(max_examples=30)
+@given(st.lists(st.floats(-1e9, 1e9), min_size=1, max_size=20))
+def test_what_was_learned_lies_within_its_own_limits_out_of_a_file(sizes: list[float]) -> None:
+    seen = pd.DataFrame({"size": sizes})
+    with TemporaryDirectory() as folder:
+        write_json(Path(folder) / "card.json", limits(seen, {"size": "number"}))
+        policy = Policy(guardrails=read_json(Path(folder) / "card.json"))
+    assert set(reasons(seen, np.ones((len(seen), 2)) / 2, policy)) == {""}
 
 
 @given(
