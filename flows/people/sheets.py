@@ -151,7 +151,9 @@ def check_said(given: Sequence[Said], known: Mapping[str, Any] | set[str], coder
 
 
 def news(given: Sequence[Said], known: Sequence[Any], item: str) -> list[Said]:
-    """Return the labels that are not known yet: of no file that came in before, and no older word of the same person.
+    """Return the labels that are not known yet, and are no older word of the same person.
+
+    Of a file that came in before, they are those that are in no line at all: the rest of one that was cut short.
 
     Parameters
     ----------
@@ -163,13 +165,18 @@ def news(given: Sequence[Said], known: Sequence[Any], item: str) -> list[Said]:
         Name of the attribute of those that names the row.
     """
     last = {(getattr(one, item), one.by): one for one in known}
-    files = {one.file for one in known}
+    taken: dict[str, set[str]] = {}
+    for one in known:
+        taken.setdefault(one.file, set()).add(one.by)
+    people = {said.by for said in given}
 
     def is_news(said: Said) -> bool:
         before = last.get((said.item, said.by))
+        if said.file in taken:  # by other people, if it was read with another --by
+            return before is None and taken[said.file] <= people
         return before is None or (before.label != said.label and before.at <= said.at)
 
-    return [said for said in given if said.file not in files and is_news(said)]
+    return [said for said in given if is_news(said)]
 
 
 def _from_csv(text: str, name: str, item: str, who: str, now: str, digest: str) -> list[Said]:

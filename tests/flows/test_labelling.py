@@ -15,10 +15,10 @@ from flows.people import labelling
 from flows.record import Iteration, append
 from flows.transitions import STOP, WAITING
 from stages.data.labels.log import QUEUE, read_answers, read_queue
-from stages.errors import DataError, LoopwrightError
+from stages.errors import DataError, LoopwrightError, ProjectError
 from stages.files import write_json, write_parquet
 from stages.params import load_params
-from tests.conftest import git
+from tests.conftest import full_disk, git
 from tests.stages.test_labels import cancers, project
 
 __all__ = ["cancers"]
@@ -56,6 +56,21 @@ def test_a_csv_goes_out_and_comes_back_once(asking: Path) -> None:
     assert [(one.key, one.label, one.by) for one in found] == [("p000", "benign", "ann"), ("p001", "malignant", "ann")]
     assert all(one.at.endswith("+00:00") and len(one.file) == 64 for one in found)
     assert labelling.export(asking, out=sheet) == 3  # those that are answered are not asked again
+
+
+def test_a_file_is_taken_in_whole_or_not_at_all_and_a_repeat_takes_the_rest(asking: Path) -> None:
+    sheet, log = asking / "sheet.csv", asking / "labels/answers.jsonl"
+    labelling.export(asking, out=sheet)
+    fill(sheet, {f"p00{n}": "benign" for n in range(5)})
+    with full_disk(500), pytest.raises(ProjectError, match=r"answers\.jsonl: cannot be written \(File too large\)"):
+        labelling.take(asking, sheet, by="ann")
+    assert read_answers(asking) == []
+    assert labelling.take(asking, sheet, by="ann") == 5
+    lines = log.read_bytes().splitlines(keepends=True)
+    log.write_bytes(b"".join(lines[:2]) + lines[2][:50])  # as a kill left it in older versions
+    assert labelling.take(asking, sheet, by="bob") == 0  # the same file in another's name is no second word
+    assert labelling.take(asking, sheet, by="ann") == 3
+    assert [one.key for one in read_answers(asking)] == [f"p00{n}" for n in range(5)]
 
 
 def test_private_columns_do_not_leave(asking: Path) -> None:

@@ -24,7 +24,7 @@ from stages.errors import DataError, LoopwrightError
 from stages.files import read_json, write_json
 from stages.params import load_params
 from stages.production.log import PredictionLog
-from tests.conftest import ROOT
+from tests.conftest import ROOT, full_disk
 from tests.stages.releasing import many_kinds, release
 
 SOURCE = {"key": "id", "time": "day"}
@@ -165,6 +165,17 @@ def test_rows_go_out_without_a_hint_and_their_labels_come_back_once(project: Pat
     assert pd.read_csv(hinted)["suggestion"].isin(["benign", "malignant"]).all()
     predict(project, project / "new.csv", out=project / "o.csv")
     assert len(reviewing.waiting(project)) == len(waiting) - 2  # nobody is asked again
+
+
+def test_answers_that_find_no_room_are_said(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (project / "o.csv").write_text("old")
+    for name in ("o.csv", "o.parquet"):
+        arguments = ["predict", "-C", str(project), str(project / "new.csv"), "--out", str(project / name), "--dry-run"]
+        with full_disk(1000), pytest.raises(SystemExit) as ended:
+            main(arguments)
+        assert ended.value.code == 2
+        assert f"{name}: cannot be written (File too large); it stays as it was; make room" in capsys.readouterr().err
+    assert (project / "o.csv").read_text() == "old"
 
 
 def test_an_answer_can_be_corrected_too(project: Path) -> None:

@@ -14,11 +14,12 @@ from stages.context import Context
 from stages.data import label, split
 from stages.data.labels.log import Reviewed, append_reviewed, read_reviewed
 from stages.data.sources.scoping import described
-from stages.errors import DataError, LoopwrightError
+from stages.errors import DataError, LoopwrightError, ProjectError
 from stages.files import read_json, read_parquet, write_json, write_parquet
 from stages.params import WEIGHT, Within, load_params
 from stages.production.log import PredictionLog
 from stages.signals import read_signals
+from tests.conftest import full_disk
 from tests.stages.releasing import params_of
 
 CLASSES = ["no", "yes"]
@@ -106,6 +107,15 @@ def test_they_are_trained_on_and_judge_nothing(project: Path) -> None:
     few = read_signals(project / "signals/data.json")["labels_too_few"]
     assert "62 labelled training rows, " in few.says
     assert "2 of them reviewed by people" in few.says
+
+
+def test_labels_come_in_whole_or_not_at_all(tmp_path: Path) -> None:
+    append_reviewed(tmp_path, [reviewed("p1")])
+    with full_disk(1000), pytest.raises(ProjectError, match=r"reviewed\.jsonl: cannot be written \(File too large\)"):
+        append_reviewed(tmp_path, [reviewed(f"q{number}") for number in range(9)])
+    assert [one.id for one in read_reviewed(tmp_path)] == ["p1"]
+    append_reviewed(tmp_path, [reviewed("p2")])
+    assert [one.id for one in read_reviewed(tmp_path)] == ["p1", "p2"]
 
 
 def test_the_same_number_of_labels_gives_the_same_rows(project: Path) -> None:
