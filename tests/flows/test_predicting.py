@@ -92,6 +92,25 @@ def test_rows_without_a_key_are_told_apart_by_file_and_row(project: Path) -> Non
     assert predict(project, project / "another.csv", out=project / "o.csv").logged == 6
 
 
+def test_a_time_that_comes_later_is_logged_and_its_review_counts(project: Path) -> None:
+    rows = pd.read_csv(project / "new.csv", dtype=str, keep_default_na=False)
+    for name, part, day in (
+        ("no_time.csv", rows.drop(columns="day"), None),
+        ("new.csv", rows, f"{rows['day'].iloc[0]}T00:00:00+00:00"),
+        ("put_right.csv", rows.assign(day="2024-01-09"), "2024-01-09T00:00:00+00:00"),
+    ):
+        part.to_csv(project / name, index=False)
+        assert predict(project, project / name, out=project / "o.csv").logged == 60
+        assert predict(project, project / name, out=project / "o.csv").logged == 0
+        table = pd.read_csv(project / "o.csv", dtype=str)
+        table.iloc[[0]][["prediction_id"]].assign(label="benign").to_csv(project / "sheet.csv", index=False)
+        waiting = len(reviewing.waiting(project))
+        assert waiting == (table["answered"] == "False").sum()
+        assert reviewing.take(project, project / "sheet.csv", by="ann") == 1
+        last = read_reviewed(project)[-1]
+        assert (last.key, last.time) == (rows["id"].iloc[0], day)
+
+
 def test_another_policy_is_another_answer(project: Path) -> None:
     predict(project, project / "new.csv", out=project / "o.csv")
     path = project / read_json(project / "releases/current.json")["card"]
