@@ -149,6 +149,29 @@ def test_a_row_of_the_source_or_a_copy_is_not_learned_from_twice(project: Path) 
     assert found["train"]["id"].iloc[-2:].tolist() == ["p3", "new"]
 
 
+def test_with_copies_dropped_no_key_brings_a_row_that_judges_into_training(project: Path) -> None:
+    values = read_json(project / "params.yaml")
+    values["data"]["split"] = {"copies": "drop"}
+    write_json(project / "params.yaml", values)
+    roles(project, key="id")
+    parts = run(project)
+    lines = [
+        reviewed(name, key=f"resent {name}", row={"a": float(part["a"].iloc[1]), "b": str(part["b"].iloc[1])})
+        for name, part in parts.items()
+    ]
+    found = run(project, *lines, reviewed("new", key="new", row={"a": 0.123456, "b": "x"}))
+    assert places(found) == {"pilot": "known", "test": "known", "train": "train", "valid": "known", "new": "train"}
+    for name in ("valid", "test", "pilot"):
+        assert found["train"].merge(found[name], on=["a", "b"]).empty
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_row_with_and_without_its_key_is_one(project: Path, order: int) -> None:
+    roles(project, key="id")
+    lines = [reviewed("with", key="new"), reviewed("without")][::order]
+    assert places(run(project, *lines)) == {"with": "train", "without": "known"}
+
+
 def test_where_data_go_by_time_they_wait_for_their_time(project: Path) -> None:
     """Before the validation rows to train on; beside them for the release alone; after the window not at all."""
     roles(project, time="day")
