@@ -19,7 +19,15 @@ if TYPE_CHECKING:
 
 SIGNIFICANT_DIGITS = 10
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-OF_THE_PLACE = FULL | {errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG}
+OF_THE_PLACE = FULL | {
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.EIO,
+    errno.ENOTDIR,
+    errno.EEXIST,
+    errno.ENAMETOOLONG,
+}
 
 
 @contextmanager

@@ -127,6 +127,9 @@ def _known(rows: pd.DataFrame, parts: dict[str, pd.DataFrame], schema: Schema, k
         known |= copied(hashed(part, rows, schema)) & ~keyed
         if key:
             known |= rows[key].isin(part[key]).to_numpy() & keyed
+    if key:
+        now = np.flatnonzero(~known & keyed)
+        known[now] = rows[key].iloc[now].duplicated(keep="last").to_numpy()  # another row came under its key
     rest = np.flatnonzero(~known)
     rest = rest[np.argsort(keyed[rest], kind="stable")]  # of a row without its key and with it, that with it stays
     known[rest] = rows.iloc[rest].duplicated(subset=list(schema["features"]), keep="last").to_numpy() & ~keyed[rest]

@@ -137,6 +137,19 @@ def test_a_later_label_of_one_person_replaces_the_earlier(project: Path) -> None
     assert len(found["reviewed"]) == 1
 
 
+def test_labels_of_another_row_under_the_same_key_are_no_votes_on_it(project: Path) -> None:
+    """The row as it is now has one vote, however many were given on what stood there before."""
+    roles(project, key="id")
+    lines = [reviewed(f"old {by}", "no", by, key="k") for by in ("ann", "bob", "cy")]
+    found = run(project, *lines, reviewed("now", "yes", "dan", key="k", row={"a": 0.5, "b": "y"}))
+    assert places(found) == {"old cy": "known", "now": "train"}
+    assert found["train"][["id", "a", "target"]].iloc[-1].tolist() == ["k", 0.5, 1]
+    more = [reviewed(f"again {by}", "no", by, key="k", row={"a": 0.5, "b": "y"}) for by in ("ann", "bob")]
+    found = run(project, *more)  # by other releases, of the row as it is now
+    assert places(found) == {"old cy": "known", "again bob": "train"}
+    assert found["train"]["target"].iloc[-1] == 0
+
+
 def test_a_row_of_the_source_or_a_copy_is_not_learned_from_twice(project: Path) -> None:
     pilot = read_parquet(project / "data/valid_pilot.parquet").iloc[3]
     copy = {"a": float(pilot["a"]), "b": str(pilot["b"])}
