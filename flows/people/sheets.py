@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from stages.data.labels.reading import Coder
 
-LABEL, WHO = "label", "annotator"
+LABEL, WHO, ROW = "label", "annotator", "row."
 
 
 @dataclass(frozen=True)
@@ -83,10 +83,10 @@ def write_sheet(rows: pd.DataFrame, names: Sequence[str], *, form: str, out: Pat
 
 def shown(rows: pd.DataFrame, reserved: Sequence[str], private: Sequence[str]) -> pd.DataFrame:
     """Return what people see of rows whose columns begin with ``row.``: without it where it is free, and no private."""
-    free = {name: name.removeprefix("row.") for name in rows.columns if name.removeprefix("row.") not in reserved}
-    seen = rows.rename(columns=free)
-    gone = [name for name in seen.columns if name.removeprefix("row.") in private and name not in reserved]
-    return seen.drop(columns=gone)
+    bare = {name: name.removeprefix(ROW) for name in rows.columns if name.startswith(ROW)}
+    taken = {*reserved, *(f"{ROW}{name}" for name in reserved)}
+    free = {name: short for name, short in bare.items() if short not in taken}
+    return rows.drop(columns=[name for name, short in bare.items() if short in private]).rename(columns=free)
 
 
 def read_sheet(path: Path, item: str, who: str) -> list[Said]:

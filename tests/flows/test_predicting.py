@@ -15,6 +15,7 @@ import pytest
 from flows import entry, patching
 from flows.cli import main
 from flows.people import reviewing
+from flows.people.sheets import shown
 from flows.predicting import predict
 from flows.record import Iteration
 from flows.transitions import RELEASED
@@ -219,6 +220,15 @@ def test_private_columns_do_not_leave(tmp_path: Path) -> None:
     (one,) = read_reviewed(tmp_path)
     assert "born" not in one.row
     assert one.withheld == ["born"]
+    assert (one.key, one.time, one.withheld_roles) == (None, None, ["key", "time"])
+    (entry,) = PredictionLog(tmp_path).find([one.id]).values()
+    assert entry["key"] not in (tmp_path / "labels/reviewed.jsonl").read_text()
+
+
+def test_private_columns_do_not_leave_whatever_they_are_called() -> None:
+    names = ("key", "row.row.key", "row.key", "row.row.s", "row.s", "row.a")
+    rows = pd.DataFrame({name: [number] for number, name in enumerate(names)})
+    assert shown(rows, ["key", "label"], ["row.s", "a"]).columns.tolist() == ["key", "row.row.key", "row.key", "s"]
 
 
 def test_label_studio_gets_tasks_and_its_export_comes_in(project: Path) -> None:

@@ -268,7 +268,13 @@ def test_private_cells_stand_in_the_log_of_predictions_alone(project: Path) -> N
     }
     with PredictionLog(project).writing() as writer:
         writer.add([kept | {"row": json.dumps({"a": 0.125, "b": "x"})}])
+        more = {"key": "secret", "time": "2024-01-02T00:00:00+00:00", "group": "g00"}
+        writer.add([kept | more | {"id": "p2", "row": json.dumps({"a": 0.375, "b": "x"})}])
     assert run(project)["train"]["a"].iloc[-1] == 0.125
+    roles(project, key="id", time="day", group="place")
+    train = run(project, reviewed("p2", row={"a": 0.375, "b": "x"}, withheld_roles=["key", "time", "group"]))["train"]
+    assert train[["id", "place", "a"]].iloc[-1].tolist() == ["secret", "g00", 0.375]
+    assert train["day"].iloc[-1] == pd.Timestamp("2024-01-02", tz="UTC")
 
 
 def test_hard_slices_weigh_them_too(project: Path) -> None:

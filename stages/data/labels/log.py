@@ -14,7 +14,7 @@ import io
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -23,6 +23,8 @@ from stages.files import replacing, write_text
 
 ANSWERS, QUEUE, REVIEWED = "labels/answers.jsonl", "labels/queue.csv", "labels/reviewed.jsonl"
 Line = TypeVar("Line", bound=BaseModel)
+Role = Literal["key", "time", "group"]
+ROLES: tuple[Role, ...] = get_args(Role)
 
 
 class Answer(BaseModel):
@@ -68,6 +70,8 @@ class Reviewed(BaseModel):
         The features as the model read them: numbers, text, None where nothing is known.
     withheld : list of str
         Features that may not leave the project (``planning.security.private``): they stand in the log alone.
+    withheld_roles : list of str
+        Those of key, time and group whose column may not either; they are None here.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -85,6 +89,7 @@ class Reviewed(BaseModel):
     reason: str
     row: dict[str, float | str | None]
     withheld: list[str]
+    withheld_roles: list[Role] = []
 
     @property
     def item(self) -> str:

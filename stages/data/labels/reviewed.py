@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,9 +48,8 @@ def reviewed_rows(project: Path, count: int, schema: dict[str, Any], coder: Code
         number), ``unfit`` (why it cannot be learned from now, else empty: its label is no class of these data, it is
         out of their scope, or a feature is not known of it), and each feature as ``row.NAME``.
     """
-    labels = read_reviewed(project, count)
-    cells = _cells(project, labels)
-    names = _row_names(labels, cells, _columns(schema))
+    labels = _whole(project, read_reviewed(project, count))
+    names = _row_names(labels, _columns(schema))
     last: dict[str, int] = {}
     for place, name in enumerate(names):
         last.pop(name, None)  # in the order of their last labels
@@ -62,7 +61,8 @@ def reviewed_rows(project: Path, count: int, schema: dict[str, Any], coder: Code
     ]
     n_classes = len(schema["classes"]) if schema["classes"] else None
     values = people(answers_table(answers, coder, REVIEWED), n_classes)[0] if answers else pd.Series(dtype="float64")
-    told, rows = [labels[place] for place in last.values()], [cells[place] for place in last.values()]
+    told = [labels[place] for place in last.values()]
+    rows = [label.row for label in told]
     unfit = np.array([_unfit(row, schema) for row in rows], dtype="<U16")
     unfit[~_in_scope(rows, schema)] = OUT_OF_SCOPE
     unfit[[name not in values.index for name in last]] = UNKNOWN_LABEL
@@ -81,13 +81,13 @@ def reviewed_rows(project: Path, count: int, schema: dict[str, Any], coder: Code
 DTYPES: dict[str, Any] = {"number": "float64", "category": "str"}
 
 
-def _row_names(labels: Sequence[Reviewed], cells: Sequence[dict[str, Any]], columns: Sequence[str]) -> list[str]:
+def _row_names(labels: Sequence[Reviewed], columns: Sequence[str]) -> list[str]:
     """Return what names the row of each label: the prediction by which it first came."""
     first: dict[tuple[Any, ...], str] = {}
     found = []
-    for label, row in zip(labels, cells, strict=True):
-        same = (label.item,) if label.key is None else (label.item, *((name in row, row.get(name)) for name in columns))
-        found.append(first.setdefault(same, label.id))
+    for label in labels:
+        cells = () if label.key is None else tuple((name in label.row, label.row.get(name)) for name in columns)
+        found.append(first.setdefault((label.item, *cells), label.id))
     return found
 
 
@@ -100,9 +100,9 @@ def _scope(schema: dict[str, Any]) -> list[dict[str, Any]]:
     return list((schema.get("scope") or {}).get("conditions", []))
 
 
-def _cells(project: Path, labels: Sequence[Reviewed]) -> list[dict[str, Any]]:
-    """Return the features of the row of each label; those withheld from Git come from the log of predictions."""
-    ids = [label.id for label in labels if label.withheld]
+def _whole(project: Path, labels: Sequence[Reviewed]) -> list[Reviewed]:
+    """Return the labels with all of their rows; what is withheld from Git comes from the log of predictions."""
+    ids = [label.id for label in labels if label.withheld or label.withheld_roles]
     kept: dict[str, Any] = {}
     if ids:
         from stages.production.log import PredictionLog
@@ -116,8 +116,13 @@ def _cells(project: Path, labels: Sequence[Reviewed]) -> list[dict[str, Any]]:
                 expected=f"the log in which the labels of {REVIEWED} were given",
                 todo="bring it back, or set data.labels.reviewed: 0",
             )
-    private = {name: json.loads(entry["row"]) for name, entry in kept.items()}
-    return [label.row | {name: private[label.id].get(name) for name in label.withheld} for label in labels]
+    return [_filled(label, kept[label.id]) if label.id in kept else label for label in labels]
+
+
+def _filled(label: Reviewed, entry: Mapping[str, Any]) -> Reviewed:
+    cells = json.loads(entry["row"])
+    row = label.row | {name: cells.get(name) for name in label.withheld}
+    return label.model_copy(update={"row": row} | {role: entry[role] for role in label.withheld_roles})
 
 
 def _unfit(row: dict[str, Any], schema: dict[str, Any]) -> str:
