@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.markup import escape
 
+from flows.spreadsheets import defused, original
 from stages.errors import DataError
 from stages.files import write_text
 
@@ -70,7 +71,7 @@ def write_sheet(rows: pd.DataFrame, names: Sequence[str], *, form: str, out: Pat
     """
     if form == "csv":
         rest = [name for name in rows.columns if name not in names]
-        text = rows.assign(**{LABEL: "", WHO: ""})[[*names, LABEL, WHO, *rest]].to_csv(index=False)
+        text = rows.assign(**{LABEL: "", WHO: ""})[[*names, LABEL, WHO, *rest]].pipe(defused).to_csv(index=False)
     else:
         records = json.loads(rows.to_json(orient="records", date_format="iso"))
         text = json.dumps([{"data": record} for record in records], indent=1) + "\n"
@@ -192,11 +193,12 @@ def _from_csv(text: str, name: str, item: str, who: str, now: str, digest: str) 
             )
     found = []
     for line, row in rows:
-        where, key, label = f"{name} row {line}", (row[item] or "").strip(), (row[LABEL] or "").strip()
+        where = f"{name} row {line}"
+        key, label, by = (original((row.get(column) or "").strip()) for column in (item, LABEL, WHO))
         if label and not key:
             raise DataError(f"has a label and no {item}", where=where, expected=f"a {item}", todo="fill it in")
         if label:
-            found.append(Said(key, label, (row.get(WHO) or "").strip() or who, now, digest, where))
+            found.append(Said(key, label, by or who, now, digest, where))
     return found
 
 

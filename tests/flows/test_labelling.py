@@ -73,6 +73,21 @@ def test_a_file_is_taken_in_whole_or_not_at_all_and_a_repeat_takes_the_rest(aski
     assert [one.key for one in read_answers(asking)] == [f"p00{n}" for n in range(5)]
 
 
+def test_keys_that_look_like_formulas_come_back_as_they_were(asking: Path) -> None:
+    keys = ["=1+1", "'=1+1", "-5", "+49 30", "'tis"]
+    for name in ("window", "pending"):
+        path = asking / f"data/{name}.parquet"
+        column = "id" if name == "window" else "key"
+        frame = pd.read_parquet(path)
+        write_parquet(path, frame.assign(**{column: [*keys, *frame[column].iloc[5:]]}))
+    labelling.export(asking, out=asking / "sheet.csv")
+    sheet = pd.read_csv(asking / "sheet.csv", dtype=str)
+    assert sheet["key"].tolist() == ["'=1+1", "''=1+1", "-5", "'+49 30", "'tis"]
+    sheet.assign(label="benign", annotator="ann").to_csv(asking / "sheet.csv", index=False)
+    assert labelling.take(asking, asking / "sheet.csv") == 5
+    assert [one.key for one in read_answers(asking)] == keys
+
+
 def test_private_columns_do_not_leave(asking: Path) -> None:
     patching.apply(asking, {"planning.security": {"private": ["mean_radius", "key"]}})
     for form in ("csv", "labelstudio"):

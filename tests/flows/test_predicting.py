@@ -231,6 +231,23 @@ def test_private_columns_do_not_leave_whatever_they_are_called() -> None:
     assert shown(rows, ["key", "label"], ["row.s", "a"]).columns.tolist() == ["key", "row.row.key", "row.key", "s"]
 
 
+def test_no_cell_that_goes_out_is_a_formula_and_all_come_back(project: Path) -> None:
+    rows = pd.read_csv(project / "new.csv", dtype=str, keep_default_na=False)
+    rows["id"] = [f"{'=+-@'[n % 4]}cmd|' /C calc'!A{n}" for n in range(len(rows))]
+    rows["stage"] = ["'=1+1", "-2"] * 30
+    rows.to_csv(project / "new.csv", index=False)
+    predict(project, project / "new.csv", out=project / "o.csv")
+    predict(project, project / "new.csv", out=project / "o.parquet")
+    assert pd.read_csv(project / "o.csv")["key"].tolist() == [f"'{key}" for key in rows["id"]]
+    assert pd.read_parquet(project / "o.parquet")["key"].tolist() == rows["id"].tolist()
+    reviewing.export(project, out=project / "sheet.csv")
+    sheet = label(project)
+    assert set(sheet["stage"]) <= {"''=1+1", "-2"}
+    assert not sheet["key"].str.contains(r"^[=+\-@]").any()
+    reviewing.take(project, project / "sheet.csv", by="ann")
+    assert {one.key for one in read_reviewed(project)} <= set(rows["id"])
+
+
 def test_label_studio_gets_tasks_and_its_export_comes_in(project: Path) -> None:
     predict(project, project / "new.csv", out=project / "o.csv")
     path = project / "tasks.json"

@@ -1,10 +1,10 @@
 """The files of labels by people: what was asked, and all that came back. No pandas: the command line reads them.
 
-``labels/answers.jsonl`` only ever grows, by all of a file's labels or none, and is on the disk before anything else is
-told of it. How many of its lines count is ``data.labels.answers``: an older iteration is restored by an older number, and no answer is lost.
-``labels/queue.csv`` belongs to an iteration and is restored with it. ``labels/reviewed.jsonl`` is to rows that the
-released model left to people what the answers are to rows of the source; such a row is nowhere else, so it stands in
-its line.
+``labels/answers.jsonl`` only ever grows, by all labels of a file or none, and is on the disk before anything else is
+told of it. How many of its lines count is ``data.labels.answers``: an older iteration is restored by an older number,
+and no answer is lost. ``labels/queue.csv`` belongs to an iteration and is restored with it. ``labels/reviewed.jsonl``
+is to rows that the released model left to people what the answers are to rows of the source; such a row is nowhere
+else, so it stands in its line.
 """
 
 from __future__ import annotations
