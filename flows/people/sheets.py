@@ -208,6 +208,10 @@ def _from_label_studio(text: str, name: str, item: str, who: str, now: str, dige
         tasks = json.loads(text)
     except ValueError as error:
         raise DataError(f"is not JSON: {error}", where=name, todo="export it again") from None
+    except RecursionError:
+        raise DataError(
+            "is nested too deeply", where=name, expected="tasks with labels", todo="export it again"
+        ) from None
     found: dict[tuple[str, str], Said] = {}
     for number, task in enumerate(tasks if isinstance(tasks, list) else [tasks], start=1):
         where = f"{name} task {number}"

@@ -125,6 +125,7 @@ def test_a_correction_is_added_and_an_old_file_does_not_undo_it(asking: Path) ->
         ('[{"data": {"key": "p000"}, "annotations": [{"result": [{"value": {}}]}]}]', "task 1: is no labelled task"),
         ('[{"data": {}, "annotations": []}]', "task 1: is no labelled task"),
         ("[{", "is not JSON"),
+        ("[" * 100_000, "is nested too deeply; expected tasks"),
     ],
 )
 def test_a_half_bad_file_takes_nothing_in(asking: Path, content: str, says: str) -> None:
