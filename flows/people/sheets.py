@@ -186,20 +186,40 @@ def _from_csv(text: str, name: str, item: str, who: str, now: str, digest: str) 
         rows = [(reader.line_num, row) for row in reader]
     except csv.Error as error:
         raise DataError(f"is not CSV ({error})", where=f"{name} row {reader.line_num}", todo="mend that row") from None
-    for column in (item, LABEL):
-        if column not in (reader.fieldnames or []):
-            raise DataError(
-                f"has no column {column!r}", where=name, expected=f"{item} and {LABEL}", todo="name the columns so"
-            )
+    header = list(reader.fieldnames or [])
+    _check_header(header, name, item)
     found = []
     for line, row in rows:
         where = f"{name} row {line}"
+        if None in row:  # what csv calls the cells beyond the header
+            raise DataError(
+                f"has {len(header) + len(row[None])} cells",
+                where=where,
+                expected=f"{len(header)}, as in the header",
+                todo="mend that row; a cell that holds a comma needs double quotes",
+            )
         key, label, by = (original((row.get(column) or "").strip()) for column in (item, LABEL, WHO))
         if label and not key:
             raise DataError(f"has a label and no {item}", where=where, expected=f"a {item}", todo="fill it in")
         if label:
             found.append(Said(key, label, by or who, now, digest, where))
     return found
+
+
+def _check_header(header: list[str], name: str, item: str) -> None:
+    for column in (item, LABEL):
+        if column not in header:
+            raise DataError(
+                f"has no column {column!r}", where=name, expected=f"{item} and {LABEL}", todo="name the columns so"
+            )
+    twice = next((column for column in header if column and header.count(column) > 1), None)
+    if twice is not None:
+        raise DataError(
+            f"column {twice!r} appears more than once",
+            where=f"{name} row 1",
+            expected="every column name once",
+            todo="rename or remove the repeated column",
+        )
 
 
 def _from_label_studio(text: str, name: str, item: str, who: str, now: str, digest: str) -> list[Said]:

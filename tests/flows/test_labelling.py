@@ -122,6 +122,8 @@ def test_a_correction_is_added_and_an_old_file_does_not_undo_it(asking: Path) ->
         ("id,label\np000,benign\n", "has no column 'key'"),
         ("key,label\np000,\n", "holds no label"),
         ("", "has no column 'key'"),
+        ("key,label,label\np000,benign,malignant\n", r"answers\.csv row 1: column 'label' appears more than once"),
+        ("key,label\np000,benign\np001,malignant,benign\n", r"answers\.csv row 3: has 3 cells; expected 2, as in the"),
         ('[{"data": {"key": "p000"}, "annotations": [{"result": [{"value": {}}]}]}]', "task 1: is no labelled task"),
         ('[{"data": {}, "annotations": []}]', "task 1: is no labelled task"),
         ("[{", "is not JSON"),
