@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from flows.spreadsheets import defused
 from stages.errors import DataError, ProjectError
 from stages.files import replacing
 
@@ -167,11 +168,11 @@ def _progress(console: Console) -> Progress:
 
 def _write(table: pd.DataFrame, out: Path | None) -> None:
     if out is None:
-        table.to_csv(sys.stdout, index=False)
+        defused(table).to_csv(sys.stdout, index=False)
         return
     with replacing(out) as temporary:
         if out.suffix.lower() == ".csv":
-            table.to_csv(temporary, index=False)
+            defused(table).to_csv(temporary, index=False)
         else:
             table.to_parquet(temporary, index=False, compression="zstd")
 

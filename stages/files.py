@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
@@ -17,6 +18,16 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SIGNIFICANT_DIGITS = 10
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+OF_THE_PLACE = FULL | {
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.EIO,
+    errno.ENOTDIR,
+    errno.EEXIST,
+    errno.ENAMETOOLONG,
+}
 
 
 @contextmanager
@@ -26,7 +37,7 @@ def replacing(path: Path) -> Iterator[Path]:
     Raises
     ------
     ProjectError
-        If it is a folder, or its folder cannot be written.
+        If it is a folder, or it cannot be written: its folder is closed, the disk is full or broken.
     """
     if path.is_dir():
         raise ProjectError("is a folder", where=str(path), expected="a file to write", todo="name a file in it")
@@ -42,13 +53,23 @@ def replacing(path: Path) -> Iterator[Path]:
             os.fsync(written.fileno())
         temporary.replace(path)
         temporary = None
-    except PermissionError as error:
-        raise ProjectError(
-            "cannot be written", where=str(path), expected="a writable folder", todo="check its owner and mode"
-        ) from error
+    except OSError as error:
+        if error.errno not in OF_THE_PLACE:
+            raise
+        raise _unwritable(path, error) from error
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def _unwritable(path: Path, error: OSError) -> ProjectError:
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return ProjectError(
+            "cannot be written", where=str(path), expected="a writable folder", todo="check its owner and mode"
+        )
+    todo = "make room, and do it again" if error.errno in FULL else "check its folder and disk"
+    why = os.strerror(error.errno or 0)
+    return ProjectError(f"cannot be written ({why}); it stays as it was", where=str(path), todo=todo)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from flows.lock import STATE
 from flows.people.labelling import LOCK
 from flows.people.sheets import LABEL, WHO, Said, check_said, news, read_sheet, shown, write_sheet
 from flows.snapshots import user_name
-from stages.data.labels.log import REVIEWED, Reviewed, append_reviewed, read_reviewed
+from stages.data.labels.log import REVIEWED, ROLES, Reviewed, Role, append_reviewed, read_reviewed
 from stages.deployment.release_log import POINTER
 from stages.errors import ProjectError
 from stages.files import read_json
@@ -86,10 +86,10 @@ def export(
 ASIDE = {SUGGESTION: "prediction", "confidence": "confidence"}
 
 
-def roles_of(project: Path) -> dict[str, str]:
+def roles_of(project: Path) -> dict[Role, str]:
     """Return the columns of key, time and group, those that the source has."""
     schema = read_json(project / "data" / "schema.json")
-    return {role: str(schema[role]) for role in ("key", "time", "group") if schema.get(role)}
+    return {role: str(schema[role]) for role in ROLES if schema.get(role)}
 
 
 def take(project: Path, path: Path, *, by: str | None = None) -> int:
@@ -132,22 +132,21 @@ def keep(project: Path, given: Sequence[Said]) -> list[Said]:
 
     entries = PredictionLog(project).find(said.item for said in given)
     check_said(given, entries, Coder(classes_of(project)), ID)
-    private = load_params(project).planning.security.private
+    private, roles = load_params(project).planning.security.private, roles_of(project)
     (project / STATE).mkdir(exist_ok=True)
     with FileLock(project / LOCK):
         new = news(given, read_reviewed(project), "id")
         if new:
-            append_reviewed(project, [_line(said, entries[said.item], private) for said in new])
+            append_reviewed(project, [_line(said, entries[said.item], private, roles) for said in new])
     return new
 
 
-def _line(said: Said, entry: Entry, private: Sequence[str]) -> Reviewed:
+def _line(said: Said, entry: Entry, private: Sequence[str], roles: Mapping[Role, str]) -> Reviewed:
     row: dict[str, Any] = json.loads(entry["row"])
+    withheld: list[Role] = [role for role, name in roles.items() if name in private and entry[role] is not None]
     return Reviewed(
         id=said.item,
-        key=entry["key"],
-        time=entry["time"],
-        group=entry["group"],
+        **{role: None if role in withheld else entry[role] for role in ROLES},
         label=said.label,
         by=said.by,
         at=said.at,
@@ -157,6 +156,7 @@ def _line(said: Said, entry: Entry, private: Sequence[str]) -> Reviewed:
         reason=entry["reason"],
         row={name: cell for name, cell in row.items() if name not in private},
         withheld=[name for name in row if name in private],
+        withheld_roles=withheld,
     )
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.markup import escape
 
+from flows.spreadsheets import defused, original
 from stages.errors import DataError
 from stages.files import write_text
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from stages.data.labels.reading import Coder
 
-LABEL, WHO = "label", "annotator"
+LABEL, WHO, ROW = "label", "annotator", "row."
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def write_sheet(rows: pd.DataFrame, names: Sequence[str], *, form: str, out: Pat
     """
     if form == "csv":
         rest = [name for name in rows.columns if name not in names]
-        text = rows.assign(**{LABEL: "", WHO: ""})[[*names, LABEL, WHO, *rest]].to_csv(index=False)
+        text = rows.assign(**{LABEL: "", WHO: ""})[[*names, LABEL, WHO, *rest]].pipe(defused).to_csv(index=False)
     else:
         records = json.loads(rows.to_json(orient="records", date_format="iso"))
         text = json.dumps([{"data": record} for record in records], indent=1) + "\n"
@@ -83,10 +84,10 @@ def write_sheet(rows: pd.DataFrame, names: Sequence[str], *, form: str, out: Pat
 
 def shown(rows: pd.DataFrame, reserved: Sequence[str], private: Sequence[str]) -> pd.DataFrame:
     """Return what people see of rows whose columns begin with ``row.``: without it where it is free, and no private."""
-    free = {name: name.removeprefix("row.") for name in rows.columns if name.removeprefix("row.") not in reserved}
-    seen = rows.rename(columns=free)
-    gone = [name for name in seen.columns if name.removeprefix("row.") in private and name not in reserved]
-    return seen.drop(columns=gone)
+    bare = {name: name.removeprefix(ROW) for name in rows.columns if name.startswith(ROW)}
+    taken = {*reserved, *(f"{ROW}{name}" for name in reserved)}
+    free = {name: short for name, short in bare.items() if short not in taken}
+    return rows.drop(columns=[name for name, short in bare.items() if short in private]).rename(columns=free)
 
 
 def read_sheet(path: Path, item: str, who: str) -> list[Said]:
@@ -151,7 +152,9 @@ def check_said(given: Sequence[Said], known: Mapping[str, Any] | set[str], coder
 
 
 def news(given: Sequence[Said], known: Sequence[Any], item: str) -> list[Said]:
-    """Return the labels that are not known yet: of no file that came in before, and no older word of the same person.
+    """Return the labels that are not known yet, and are no older word of the same person.
+
+    Of a file that came in before, they are those that are in no line at all: the rest of one that was cut short.
 
     Parameters
     ----------
@@ -163,13 +166,18 @@ def news(given: Sequence[Said], known: Sequence[Any], item: str) -> list[Said]:
         Name of the attribute of those that names the row.
     """
     last = {(getattr(one, item), one.by): one for one in known}
-    files = {one.file for one in known}
+    taken: dict[str, set[str]] = {}
+    for one in known:
+        taken.setdefault(one.file, set()).add(one.by)
+    people = {said.by for said in given}
 
     def is_news(said: Said) -> bool:
         before = last.get((said.item, said.by))
+        if said.file in taken:  # by other people, if it was read with another --by
+            return before is None and taken[said.file] <= people
         return before is None or (before.label != said.label and before.at <= said.at)
 
-    return [said for said in given if said.file not in files and is_news(said)]
+    return [said for said in given if is_news(said)]
 
 
 def _from_csv(text: str, name: str, item: str, who: str, now: str, digest: str) -> list[Said]:
@@ -178,19 +186,40 @@ def _from_csv(text: str, name: str, item: str, who: str, now: str, digest: str) 
         rows = [(reader.line_num, row) for row in reader]
     except csv.Error as error:
         raise DataError(f"is not CSV ({error})", where=f"{name} row {reader.line_num}", todo="mend that row") from None
-    for column in (item, LABEL):
-        if column not in (reader.fieldnames or []):
-            raise DataError(
-                f"has no column {column!r}", where=name, expected=f"{item} and {LABEL}", todo="name the columns so"
-            )
+    header = list(reader.fieldnames or [])
+    _check_header(header, name, item)
     found = []
     for line, row in rows:
-        where, key, label = f"{name} row {line}", (row[item] or "").strip(), (row[LABEL] or "").strip()
+        where = f"{name} row {line}"
+        if None in row:  # what csv calls the cells beyond the header
+            raise DataError(
+                f"has {len(header) + len(row[None])} cells",
+                where=where,
+                expected=f"{len(header)}, as in the header",
+                todo="mend that row; a cell that holds a comma needs double quotes",
+            )
+        key, label, by = (original((row.get(column) or "").strip()) for column in (item, LABEL, WHO))
         if label and not key:
             raise DataError(f"has a label and no {item}", where=where, expected=f"a {item}", todo="fill it in")
         if label:
-            found.append(Said(key, label, (row.get(WHO) or "").strip() or who, now, digest, where))
+            found.append(Said(key, label, by or who, now, digest, where))
     return found
+
+
+def _check_header(header: list[str], name: str, item: str) -> None:
+    for column in (item, LABEL):
+        if column not in header:
+            raise DataError(
+                f"has no column {column!r}", where=name, expected=f"{item} and {LABEL}", todo="name the columns so"
+            )
+    twice = next((column for column in header if column and header.count(column) > 1), None)
+    if twice is not None:
+        raise DataError(
+            f"column {twice!r} appears more than once",
+            where=f"{name} row 1",
+            expected="every column name once",
+            todo="rename or remove the repeated column",
+        )
 
 
 def _from_label_studio(text: str, name: str, item: str, who: str, now: str, digest: str) -> list[Said]:
@@ -199,6 +228,10 @@ def _from_label_studio(text: str, name: str, item: str, who: str, now: str, dige
         tasks = json.loads(text)
     except ValueError as error:
         raise DataError(f"is not JSON: {error}", where=name, todo="export it again") from None
+    except RecursionError:
+        raise DataError(
+            "is nested too deeply", where=name, expected="tasks with labels", todo="export it again"
+        ) from None
     found: dict[tuple[str, str], Said] = {}
     for number, task in enumerate(tasks if isinstance(tasks, list) else [tasks], start=1):
         where = f"{name} task {number}"

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from stages.data.copies import copied, hashed
+from stages.data.copies import Hashed, copied, hashed
 from stages.data.labels.applying import ROW
 from stages.params import WEIGHT
 
@@ -31,6 +31,8 @@ def join(
     reviewed: pd.DataFrame,
     schema: Schema,
     weigh: Callable[[pd.DataFrame], pd.Series[float]],
+    *,
+    drop: bool = False,
 ) -> tuple[dict[str, pd.DataFrame], pd.DataFrame, dict[str, int]]:
     """Return the splits with the reviewed rows that belong there, all reviewed rows, and how many are in which place.
 
@@ -44,13 +46,15 @@ def join(
         Content of ``data/schema.json``.
     weigh : callable
         Returns the weight of each row in training.
+    drop : bool
+        Learn from no copy of a row that judges, whatever its key: ``data.split.copies: drop``.
     """
     if reviewed.empty:
         return parts, reviewed, {}
     train, target = parts["train"], str(schema["target"])
     rows = as_rows(reviewed, train, schema)
     keyed = reviewed["key"].notna().to_numpy() & bool(schema.get("key"))
-    rows[WEIGHT], rows[PLACE] = weigh(rows), places(rows, parts, schema, keyed)
+    rows[WEIGHT], rows[PLACE] = weigh(rows), places(rows, parts, schema, keyed, drop=drop)
     mine = rows[rows[PLACE] == TRAIN][list(train.columns)]
     mine[target] = _typed(mine[target], train[target])
     joined = pd.concat([train, mine], ignore_index=True)
@@ -80,7 +84,9 @@ def as_rows(reviewed: pd.DataFrame, like: pd.DataFrame, schema: Schema) -> pd.Da
     return rows.assign(**{f"review.{name}": reviewed[name] for name in (*KEPT, "unfit")})
 
 
-def places(rows: pd.DataFrame, parts: dict[str, pd.DataFrame], schema: Schema, keyed: Mask) -> NDArray[np.str_]:
+def places(
+    rows: pd.DataFrame, parts: dict[str, pd.DataFrame], schema: Schema, keyed: Mask, *, drop: bool = False
+) -> NDArray[np.str_]:
     """Return where each reviewed row belongs, (n,).
 
     Parameters
@@ -93,6 +99,8 @@ def places(rows: pd.DataFrame, parts: dict[str, pd.DataFrame], schema: Schema, k
         Content of ``data/schema.json``.
     keyed : ndarray of bool, (n,)
         Which of the rows have a key of their own; the others are compared by all their features.
+    drop : bool
+        Compare the rows that have a key by their features too, with the rows that judge.
 
     Returns
     -------
@@ -107,21 +115,36 @@ def places(rows: pd.DataFrame, parts: dict[str, pd.DataFrame], schema: Schema, k
     found = np.where(unfit == "", found, unfit)
     used = np.flatnonzero(np.isin(found, (TRAIN, RELEASE)))
     if len(used):
-        found[used[_known(rows.iloc[used], parts, schema, keyed[used])]] = KNOWN
+        found[used[_known(rows.iloc[used], parts, schema, keyed[used], drop=drop)]] = KNOWN
     return found
 
 
-def _known(rows: pd.DataFrame, parts: dict[str, pd.DataFrame], schema: Schema, keyed: Mask) -> Mask:
-    """Tell which rows the source has, or a later review of a row with the same features, (n,)."""
-    features, key = list(schema["features"]), schema.get("key")
-    known = np.zeros(len(rows), dtype=bool)
+def _known(rows: pd.DataFrame, parts: dict[str, pd.DataFrame], schema: Schema, keyed: Mask, *, drop: bool) -> Mask:
+    """Tell which rows the source has, or another review of the same row, (n,)."""
+    key = schema.get("key")
+    known = _judging(rows, parts, schema) if drop else np.zeros(len(rows), dtype=bool)
     for part in parts.values():
         known |= copied(hashed(part, rows, schema)) & ~keyed
         if key:
             known |= rows[key].isin(part[key]).to_numpy() & keyed
+    if key:
+        now = np.flatnonzero(~known & keyed)
+        known[now] = rows[key].iloc[now].duplicated(keep="last").to_numpy()  # another row came under its key
     rest = np.flatnonzero(~known)
-    known[rest] = rows.iloc[rest].duplicated(subset=features, keep="last").to_numpy() & ~keyed[rest]
+    rest = rest[np.argsort(keyed[rest], kind="stable")]  # of a row without its key and with it, that with it stays
+    known[rest] = rows.iloc[rest].duplicated(subset=list(schema["features"]), keep="last").to_numpy() & ~keyed[rest]
     return known
+
+
+def _judging(rows: pd.DataFrame, parts: dict[str, pd.DataFrame], schema: Schema) -> Mask:
+    """Tell which rows have the features of a row of valid, test or pilot, (n,); rounded as if they were trained on."""
+    train = parts["train"]
+    before = pd.concat([train, rows[train.columns]], ignore_index=True)
+    found = np.zeros(len(rows), dtype=bool)
+    for name in ("valid", "test", "pilot"):
+        both = hashed(before, parts[name], schema)
+        found |= copied(Hashed(both.after, both.before))[len(train) :]
+    return found
 
 
 def _by_group_and_time(rows: pd.DataFrame, parts: dict[str, pd.DataFrame], schema: Schema) -> NDArray[np.str_]:

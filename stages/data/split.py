@@ -55,6 +55,7 @@ def run(project: Path) -> None:
         read_parquet(project / "data/reviewed.parquet"),
         schema,
         lambda part: weights(part, params.data.hard_slices),
+        drop=split.copies == "drop",
     )
     folder = project / "data/splits"
     shutil.rmtree(folder, ignore_errors=True)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import (
+    URL,
     Boolean,
     Column,
     Connection,
@@ -193,7 +194,19 @@ def _url(project: Path) -> tuple[str, Any]:
     url = url.set(drivername=DRIVERS.get(url.drivername, url.drivername))
     if url.get_backend_name() not in ("sqlite", "postgresql"):
         raise DataError(f"{url.get_backend_name()} is not known here", where=where, expected="sqlite or postgresql")
+    if url.get_backend_name() == "sqlite" and _in_memory(url):
+        raise DataError(
+            "is a database in memory, which keeps nothing",
+            where=where,
+            expected="a file, such as sqlite:////srv/predictions.db",
+            todo="name a file",
+        )
     return where, url
+
+
+def _in_memory(url: URL) -> bool:
+    named = url.database or ""
+    return named in ("", "file:") or ":memory:" in named or "memory" in (url.query.get("mode"), url.query.get("vfs"))
 
 
 def _options(backend: str, wait: float) -> dict[str, Any]:

@@ -39,8 +39,8 @@ def entries_of(
     Returns
     -------
     list of mapping
-        One for each row. Its ``id`` stands for release, policy, row and key (or call and number), so that recording it
-        again changes nothing.
+        One for each row. Its ``id`` stands for release, policy, row, key (or call and number), time and group, so that
+        recording it again changes nothing, and a time that came later or was corrected is a prediction of its own.
     """
     roles = {name: _texts(rows.roles[name]) for name in rows.roles.columns}
     keys, nothing = roles.get("key"), [None] * len(rows)
@@ -54,7 +54,8 @@ def entries_of(
     found: list[Entry] = []
     for place, row in enumerate(as_json(rows.frame)):
         key = keys[place] if keys else None
-        content = digest(row, "" if key is None else key)
+        time, group = (roles.get(name, nothing)[place] for name in ("time", "group"))
+        content = digest(row, key or "", time or "", group or "")
         named = "key" if key is not None else f"{call} {first + place}"
         found.append(
             {
@@ -65,8 +66,8 @@ def entries_of(
                 "iteration": released.iteration,
                 "source": source,
                 "key": key,
-                "time": roles.get("time", nothing)[place],
-                "group": roles.get("group", nothing)[place],
+                "time": time,
+                "group": group,
                 "row": row,
                 "prediction": said[place],
                 "probabilities": probabilities[place],

@@ -6,10 +6,11 @@ they are not judged again: what each column is stands in the release's card.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from stages.data.sources.cleaning import Cleaner, read_group, read_key
@@ -104,12 +105,13 @@ def read_rows(raw: Raw, contract: Contract) -> Rows:
         If a column is not there, or a cell is not what the model learned from; file, row and column are named.
     """
     raw = Raw(raw.frame.reset_index(drop=True), raw.place, raw.unusable)
-    raw = _plain(raw) if contract.kind in CONVERTED else raw
+    raw = _plain(raw, convert=contract.kind in CONVERTED)
     there = {old: new for old, new in contract.rename.items() if old in raw.frame.columns}
     cleaner = Cleaner(Tabular(target="", rename=there), "classification")
     raw = cleaner.renamed(raw)
     frame, place = raw.frame, raw.place
     _check_there([*contract.features, *contract.beside], frame, place)
+    _check_usable([*contract.features, *contract.beside, contract.time, contract.group, contract.key], raw)
     time = to_time(frame[contract.time], str(contract.time), place) if contract.time in frame.columns else None
     scaled = [Scale(**item) for item in contract.scale if item["column"] in frame.columns]
     frame = Cleaner(Tabular(target="", scale=scaled), "classification").scaled(raw, time)
@@ -125,16 +127,25 @@ def read_rows(raw: Raw, contract: Contract) -> Rows:
     return Rows(pd.DataFrame(found), pd.DataFrame(roles, index=frame.index))
 
 
-def _plain(raw: Raw) -> Raw:
-    """Return what a database or a callable gave, and a Parquet file holds, as cells that can be cleaned."""
+def _plain(raw: Raw, *, convert: bool) -> Raw:
+    """Return what a database or a callable gave, and a Parquet file holds, as cells that can be cleaned.
+
+    Cells of a file stay as they are unless ``convert``: its source did not convert them either.
+    """
     columns: dict[str, Any] = {}
     unusable = dict(raw.unusable)
     for name, column in raw.frame.items():
         plain = plain_column(column.tolist()) if column.dtype == object else column
-        columns[str(name)] = column if isinstance(plain, str) else plain
+        columns[str(name)] = plain if convert and not isinstance(plain, str) else column
         if isinstance(plain, str):
             unusable[str(name)] = plain
     return Raw(pd.DataFrame(columns), raw.place, unusable)
+
+
+def _check_usable(names: Iterable[str | None], raw: Raw) -> None:
+    for name in names:
+        if name is not None and name in raw.unusable:
+            raise raw.place.error(name, raw.unusable[name], "text, numbers, truth values or dates", TODO)
 
 
 def _check_there(names: list[str], frame: pd.DataFrame, place: Place) -> None:
@@ -151,8 +162,6 @@ def _check_there(names: list[str], frame: pd.DataFrame, place: Place) -> None:
 
 def _feature(raw: pd.Series[Any], name: str, kind: str, contract: Contract, whole: Raw) -> pd.Series[Any]:
     place = whole.place
-    if name in whole.unusable:
-        raise place.error(name, whole.unusable[name], f"a {kind}", TODO)
     if kind == "category":
         if pd.api.types.is_numeric_dtype(raw.dtype) and raw.notna().any():
             raise place.error(name, "holds numbers", "text, as the model learned from", TODO)
@@ -165,6 +174,10 @@ def _feature(raw: pd.Series[Any], name: str, kind: str, contract: Contract, whol
 def _number(raw: pd.Series[Any], name: str, place: Place) -> pd.Series[Any]:
     if pd.api.types.is_datetime64_any_dtype(raw.dtype):
         raise place.error(name, "holds dates", "numbers", TODO)
+    if raw.dtype == object or pd.api.types.is_bool_dtype(raw.dtype):
+        truths = raw.map(lambda cell: isinstance(cell, bool | np.bool_))
+        if truths.any():
+            raise place.error(name, "holds truth values", "numbers", TODO, truths)
     number = to_number(raw, name, place)
     if number is not None:
         return number
@@ -200,7 +213,7 @@ def _guess(raw: pd.Series[Any], name: str, place: Place) -> pd.Series[Any]:
     """Read numbers, truth values or dates, whichever the cells are: the card of an older release does not tell."""
     if pd.api.types.is_datetime64_any_dtype(raw.dtype):
         return _date(raw, name, place)
-    if not pd.api.types.is_numeric_dtype(raw.dtype):
+    if pd.api.types.is_bool_dtype(raw.dtype) or not pd.api.types.is_numeric_dtype(raw.dtype):
         words = cells_of(raw).dropna()
         if len(words) and words.str.fullmatch(ISO_DATE).all():
             return _date(raw, name, place)

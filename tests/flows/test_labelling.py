@@ -15,10 +15,10 @@ from flows.people import labelling
 from flows.record import Iteration, append
 from flows.transitions import STOP, WAITING
 from stages.data.labels.log import QUEUE, read_answers, read_queue
-from stages.errors import DataError, LoopwrightError
+from stages.errors import DataError, LoopwrightError, ProjectError
 from stages.files import write_json, write_parquet
 from stages.params import load_params
-from tests.conftest import git
+from tests.conftest import full_disk, git
 from tests.stages.test_labels import cancers, project
 
 __all__ = ["cancers"]
@@ -58,6 +58,36 @@ def test_a_csv_goes_out_and_comes_back_once(asking: Path) -> None:
     assert labelling.export(asking, out=sheet) == 3  # those that are answered are not asked again
 
 
+def test_a_file_is_taken_in_whole_or_not_at_all_and_a_repeat_takes_the_rest(asking: Path) -> None:
+    sheet, log = asking / "sheet.csv", asking / "labels/answers.jsonl"
+    labelling.export(asking, out=sheet)
+    fill(sheet, {f"p00{n}": "benign" for n in range(5)})
+    with full_disk(500), pytest.raises(ProjectError, match=r"answers\.jsonl: cannot be written \(File too large\)"):
+        labelling.take(asking, sheet, by="ann")
+    assert read_answers(asking) == []
+    assert labelling.take(asking, sheet, by="ann") == 5
+    lines = log.read_bytes().splitlines(keepends=True)
+    log.write_bytes(b"".join(lines[:2]) + lines[2][:50])  # as a kill left it in older versions
+    assert labelling.take(asking, sheet, by="bob") == 0  # the same file in another's name is no second word
+    assert labelling.take(asking, sheet, by="ann") == 3
+    assert [one.key for one in read_answers(asking)] == [f"p00{n}" for n in range(5)]
+
+
+def test_keys_that_look_like_formulas_come_back_as_they_were(asking: Path) -> None:
+    keys = ["=1+1", "'=1+1", "-5", "+49 30", "'tis"]
+    for name in ("window", "pending"):
+        path = asking / f"data/{name}.parquet"
+        column = "id" if name == "window" else "key"
+        frame = pd.read_parquet(path)
+        write_parquet(path, frame.assign(**{column: [*keys, *frame[column].iloc[5:]]}))
+    labelling.export(asking, out=asking / "sheet.csv")
+    sheet = pd.read_csv(asking / "sheet.csv", dtype=str)
+    assert sheet["key"].tolist() == ["'=1+1", "''=1+1", "-5", "'+49 30", "'tis"]
+    sheet.assign(label="benign", annotator="ann").to_csv(asking / "sheet.csv", index=False)
+    assert labelling.take(asking, asking / "sheet.csv") == 5
+    assert [one.key for one in read_answers(asking)] == keys
+
+
 def test_private_columns_do_not_leave(asking: Path) -> None:
     patching.apply(asking, {"planning.security": {"private": ["mean_radius", "key"]}})
     for form in ("csv", "labelstudio"):
@@ -92,9 +122,12 @@ def test_a_correction_is_added_and_an_old_file_does_not_undo_it(asking: Path) ->
         ("id,label\np000,benign\n", "has no column 'key'"),
         ("key,label\np000,\n", "holds no label"),
         ("", "has no column 'key'"),
+        ("key,label,label\np000,benign,malignant\n", r"answers\.csv row 1: column 'label' appears more than once"),
+        ("key,label\np000,benign\np001,malignant,benign\n", r"answers\.csv row 3: has 3 cells; expected 2, as in the"),
         ('[{"data": {"key": "p000"}, "annotations": [{"result": [{"value": {}}]}]}]', "task 1: is no labelled task"),
         ('[{"data": {}, "annotations": []}]', "task 1: is no labelled task"),
         ("[{", "is not JSON"),
+        ("[" * 100_000, "is nested too deeply; expected tasks"),
     ],
 )
 def test_a_half_bad_file_takes_nothing_in(asking: Path, content: str, says: str) -> None:

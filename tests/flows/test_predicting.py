@@ -15,6 +15,7 @@ import pytest
 from flows import entry, patching
 from flows.cli import main
 from flows.people import reviewing
+from flows.people.sheets import shown
 from flows.predicting import predict
 from flows.record import Iteration
 from flows.transitions import RELEASED
@@ -24,7 +25,7 @@ from stages.errors import DataError, LoopwrightError
 from stages.files import read_json, write_json
 from stages.params import load_params
 from stages.production.log import PredictionLog
-from tests.conftest import ROOT
+from tests.conftest import ROOT, full_disk
 from tests.stages.releasing import many_kinds, release
 
 SOURCE = {"key": "id", "time": "day"}
@@ -92,6 +93,25 @@ def test_rows_without_a_key_are_told_apart_by_file_and_row(project: Path) -> Non
     assert predict(project, project / "twice.csv", out=project / "o.csv").logged == 0
     twice.assign(more=1).to_csv(project / "another.csv", index=False)
     assert predict(project, project / "another.csv", out=project / "o.csv").logged == 6
+
+
+def test_a_time_that_comes_later_is_logged_and_its_review_counts(project: Path) -> None:
+    rows = pd.read_csv(project / "new.csv", dtype=str, keep_default_na=False)
+    for name, part, day in (
+        ("no_time.csv", rows.drop(columns="day"), None),
+        ("new.csv", rows, f"{rows['day'].iloc[0]}T00:00:00+00:00"),
+        ("put_right.csv", rows.assign(day="2024-01-09"), "2024-01-09T00:00:00+00:00"),
+    ):
+        part.to_csv(project / name, index=False)
+        assert predict(project, project / name, out=project / "o.csv").logged == 60
+        assert predict(project, project / name, out=project / "o.csv").logged == 0
+        table = pd.read_csv(project / "o.csv", dtype=str)
+        table.iloc[[0]][["prediction_id"]].assign(label="benign").to_csv(project / "sheet.csv", index=False)
+        waiting = len(reviewing.waiting(project))
+        assert waiting == (table["answered"] == "False").sum()
+        assert reviewing.take(project, project / "sheet.csv", by="ann") == 1
+        last = read_reviewed(project)[-1]
+        assert (last.key, last.time) == (rows["id"].iloc[0], day)
 
 
 def test_another_policy_is_another_answer(project: Path) -> None:
@@ -169,6 +189,17 @@ def test_rows_go_out_without_a_hint_and_their_labels_come_back_once(project: Pat
     assert len(reviewing.waiting(project)) == len(waiting) - 2  # nobody is asked again
 
 
+def test_answers_that_find_no_room_are_said(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (project / "o.csv").write_text("old")
+    for name in ("o.csv", "o.parquet"):
+        arguments = ["predict", "-C", str(project), str(project / "new.csv"), "--out", str(project / name), "--dry-run"]
+        with full_disk(1000), pytest.raises(SystemExit) as ended:
+            main(arguments)
+        assert ended.value.code == 2
+        assert f"{name}: cannot be written (File too large); it stays as it was; make room" in capsys.readouterr().err
+    assert (project / "o.csv").read_text() == "old"
+
+
 def test_an_answer_can_be_corrected_too(project: Path) -> None:
     predict(project, project / "new.csv", out=project / "o.csv")
     table = pd.read_csv(project / "o.csv")
@@ -191,6 +222,32 @@ def test_private_columns_do_not_leave(tmp_path: Path) -> None:
     (one,) = read_reviewed(tmp_path)
     assert "born" not in one.row
     assert one.withheld == ["born"]
+    assert (one.key, one.time, one.withheld_roles) == (None, None, ["key", "time"])
+    (entry,) = PredictionLog(tmp_path).find([one.id]).values()
+    assert entry["key"] not in (tmp_path / "labels/reviewed.jsonl").read_text()
+
+
+def test_private_columns_do_not_leave_whatever_they_are_called() -> None:
+    names = ("key", "row.row.key", "row.key", "row.row.s", "row.s", "row.a")
+    rows = pd.DataFrame({name: [number] for number, name in enumerate(names)})
+    assert shown(rows, ["key", "label"], ["row.s", "a"]).columns.tolist() == ["key", "row.row.key", "row.key", "s"]
+
+
+def test_no_cell_that_goes_out_is_a_formula_and_all_come_back(project: Path) -> None:
+    rows = pd.read_csv(project / "new.csv", dtype=str, keep_default_na=False)
+    rows["id"] = [f"{'=+-@'[n % 4]}cmd|' /C calc'!A{n}" for n in range(len(rows))]
+    rows["stage"] = ["'=1+1", "-2"] * 30
+    rows.to_csv(project / "new.csv", index=False)
+    predict(project, project / "new.csv", out=project / "o.csv")
+    predict(project, project / "new.csv", out=project / "o.parquet")
+    assert pd.read_csv(project / "o.csv")["key"].tolist() == [f"'{key}" for key in rows["id"]]
+    assert pd.read_parquet(project / "o.parquet")["key"].tolist() == rows["id"].tolist()
+    reviewing.export(project, out=project / "sheet.csv")
+    sheet = label(project)
+    assert set(sheet["stage"]) <= {"''=1+1", "-2"}
+    assert not sheet["key"].str.contains(r"^[=+\-@]").any()
+    reviewing.take(project, project / "sheet.csv", by="ann")
+    assert {one.key for one in read_reviewed(project)} <= set(rows["id"])
 
 
 def test_label_studio_gets_tasks_and_its_export_comes_in(project: Path) -> None:

@@ -87,6 +87,10 @@ def test_of_a_row_with_a_key_the_last_prediction_counts(log: PredictionLog) -> N
         ("no url", "is no URL"),
         ("mysql://me@here/db", "mysql is not known here; expected sqlite or postgresql"),
         ("postgresql://me:s3cret@127.0.0.1:1/db", "cannot be used"),
+        ("sqlite://", "is a database in memory, which keeps nothing; expected a file"),
+        ("sqlite:///:memory:", "keeps nothing"),
+        ("sqlite:///file::memory:?cache=shared&uri=true", "keeps nothing"),
+        ("sqlite:///file:log?mode=memory&uri=true", "keeps nothing"),
     ],
 )
 def test_a_database_that_cannot_be_used_is_said_without_its_password(

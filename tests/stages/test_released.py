@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +127,40 @@ def test_types_of_parquet_are_held_to_the_release(project: Path, released: Relea
     pd.testing.assert_frame_equal(read(released, typed, "new.parquet").frame, read(released, raw).frame)
     with pytest.raises(DataError, match="column 'mean_radius': holds dates"):
         read(released, typed.assign(mean_radius=typed["born"]), "new.parquet")
+
+
+@pytest.mark.parametrize(
+    ("column", "cells", "says"),
+    [
+        ("stage", [b"x"] * 6, "column 'stage': holds bytes"),
+        ("stage", [["x"]] * 6, "column 'stage': holds objects of type list"),
+        ("id", [bytes([n]) for n in range(6)], "column 'id': holds bytes"),
+        ("mean_radius", [True] * 6, "row 2 column 'mean_radius': holds truth values; expected numbers"),
+        ("mean_radius", [1.5, None, False, 2, 3, 4], "row 4 column 'mean_radius': holds truth values"),
+        (
+            "day",
+            ["2024-01-01T00:00:00Z", "yesterday", *["2024-01-01T00:00:00Z"] * 4],
+            "row 3 .*'yesterday' is not a ti",
+        ),
+        ("day", ["yesterday", *["2024-01-01T00:00:00Z"] * 5], "row 2 column 'day': 'yesterday' is not a time"),
+    ],
+)
+def test_cells_of_parquet_are_refused_where_those_of_csv_are(
+    project: Path, released: Released, column: str, cells: list[Any], says: str
+) -> None:
+    rows = table(project).iloc[:6]
+    with pytest.raises(DataError, match=says):
+        read(released, rows.assign(**{column: pd.Series(cells, index=rows.index, dtype="object")}), "new.parquet")
+
+
+def test_an_older_card_reads_truth_values_of_parquet(tmp_path: Path) -> None:
+    """It does not tell numbers from truth values, so they are what their cells are."""
+    frame = many_kinds()
+    found = load_released(release(tmp_path, frame, SOURCE))
+    older = replace(found, contract=replace(found.contract, written_as=None))
+    raw = table(tmp_path).iloc[:6]
+    typed = raw.assign(smokes=raw["smokes"].str.lower() == "true")
+    pd.testing.assert_frame_equal(read(older, typed, "new.parquet").frame, read(older, raw).frame)
 
 
 def test_what_is_not_answered_says_why(tmp_path: Path) -> None:

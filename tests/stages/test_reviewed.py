@@ -14,11 +14,12 @@ from stages.context import Context
 from stages.data import label, split
 from stages.data.labels.log import Reviewed, append_reviewed, read_reviewed
 from stages.data.sources.scoping import described
-from stages.errors import DataError, LoopwrightError
+from stages.errors import DataError, LoopwrightError, ProjectError
 from stages.files import read_json, read_parquet, write_json, write_parquet
 from stages.params import WEIGHT, Within, load_params
 from stages.production.log import PredictionLog
 from stages.signals import read_signals
+from tests.conftest import full_disk
 from tests.stages.releasing import params_of
 
 CLASSES = ["no", "yes"]
@@ -108,6 +109,15 @@ def test_they_are_trained_on_and_judge_nothing(project: Path) -> None:
     assert "2 of them reviewed by people" in few.says
 
 
+def test_labels_come_in_whole_or_not_at_all(tmp_path: Path) -> None:
+    append_reviewed(tmp_path, [reviewed("p1")])
+    with full_disk(1000), pytest.raises(ProjectError, match=r"reviewed\.jsonl: cannot be written \(File too large\)"):
+        append_reviewed(tmp_path, [reviewed(f"q{number}") for number in range(9)])
+    assert [one.id for one in read_reviewed(tmp_path)] == ["p1"]
+    append_reviewed(tmp_path, [reviewed("p2")])
+    assert [one.id for one in read_reviewed(tmp_path)] == ["p1", "p2"]
+
+
 def test_the_same_number_of_labels_gives_the_same_rows(project: Path) -> None:
     first = run(project, reviewed("p1"), reviewed("p2"))
     run(project, reviewed("p3", row={"a": 0.5, "b": "y"}))
@@ -127,6 +137,19 @@ def test_a_later_label_of_one_person_replaces_the_earlier(project: Path) -> None
     assert len(found["reviewed"]) == 1
 
 
+def test_labels_of_another_row_under_the_same_key_are_no_votes_on_it(project: Path) -> None:
+    """The row as it is now has one vote, however many were given on what stood there before."""
+    roles(project, key="id")
+    lines = [reviewed(f"old {by}", "no", by, key="k") for by in ("ann", "bob", "cy")]
+    found = run(project, *lines, reviewed("now", "yes", "dan", key="k", row={"a": 0.5, "b": "y"}))
+    assert places(found) == {"old cy": "known", "now": "train"}
+    assert found["train"][["id", "a", "target"]].iloc[-1].tolist() == ["k", 0.5, 1]
+    more = [reviewed(f"again {by}", "no", by, key="k", row={"a": 0.5, "b": "y"}) for by in ("ann", "bob")]
+    found = run(project, *more)  # by other releases, of the row as it is now
+    assert places(found) == {"old cy": "known", "again bob": "train"}
+    assert found["train"]["target"].iloc[-1] == 0
+
+
 def test_a_row_of_the_source_or_a_copy_is_not_learned_from_twice(project: Path) -> None:
     pilot = read_parquet(project / "data/valid_pilot.parquet").iloc[3]
     copy = {"a": float(pilot["a"]), "b": str(pilot["b"])}
@@ -137,6 +160,29 @@ def test_a_row_of_the_source_or_a_copy_is_not_learned_from_twice(project: Path) 
     found = run(project, *lines)
     assert places(found) | {"k1": "known", "k2": "known", "k3": "train"} == places(found)
     assert found["train"]["id"].iloc[-2:].tolist() == ["p3", "new"]
+
+
+def test_with_copies_dropped_no_key_brings_a_row_that_judges_into_training(project: Path) -> None:
+    values = read_json(project / "params.yaml")
+    values["data"]["split"] = {"copies": "drop"}
+    write_json(project / "params.yaml", values)
+    roles(project, key="id")
+    parts = run(project)
+    lines = [
+        reviewed(name, key=f"resent {name}", row={"a": float(part["a"].iloc[1]), "b": str(part["b"].iloc[1])})
+        for name, part in parts.items()
+    ]
+    found = run(project, *lines, reviewed("new", key="new", row={"a": 0.123456, "b": "x"}))
+    assert places(found) == {"pilot": "known", "test": "known", "train": "train", "valid": "known", "new": "train"}
+    for name in ("valid", "test", "pilot"):
+        assert found["train"].merge(found[name], on=["a", "b"]).empty
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_row_with_and_without_its_key_is_one(project: Path, order: int) -> None:
+    roles(project, key="id")
+    lines = [reviewed("with", key="new"), reviewed("without")][::order]
+    assert places(run(project, *lines)) == {"with": "train", "without": "known"}
 
 
 def test_where_data_go_by_time_they_wait_for_their_time(project: Path) -> None:
@@ -222,7 +268,13 @@ def test_private_cells_stand_in_the_log_of_predictions_alone(project: Path) -> N
     }
     with PredictionLog(project).writing() as writer:
         writer.add([kept | {"row": json.dumps({"a": 0.125, "b": "x"})}])
+        more = {"key": "secret", "time": "2024-01-02T00:00:00+00:00", "group": "g00"}
+        writer.add([kept | more | {"id": "p2", "row": json.dumps({"a": 0.375, "b": "x"})}])
     assert run(project)["train"]["a"].iloc[-1] == 0.125
+    roles(project, key="id", time="day", group="place")
+    train = run(project, reviewed("p2", row={"a": 0.375, "b": "x"}, withheld_roles=["key", "time", "group"]))["train"]
+    assert train[["id", "place", "a"]].iloc[-1].tolist() == ["secret", "g00", 0.375]
+    assert train["day"].iloc[-1] == pd.Timestamp("2024-01-02", tz="UTC")
 
 
 def test_hard_slices_weigh_them_too(project: Path) -> None:

@@ -1,10 +1,10 @@
 """The files of labels by people: what was asked, and all that came back. No pandas: the command line reads them.
 
-``labels/answers.jsonl`` is only ever appended to, and flushed to the disk before anything else is told of it. How many
-of its lines count is ``data.labels.answers``: an older iteration is restored by an older number, and no answer is lost.
-``labels/queue.csv`` belongs to an iteration and is restored with it. ``labels/reviewed.jsonl`` is to rows that the
-released model left to people what the answers are to rows of the source; such a row is nowhere else, so it stands in
-its line.
+``labels/answers.jsonl`` only ever grows, by all labels of a file or none, and is on the disk before anything else is
+told of it. How many of its lines count is ``data.labels.answers``: an older iteration is restored by an older number,
+and no answer is lost. ``labels/queue.csv`` belongs to an iteration and is restored with it. ``labels/reviewed.jsonl``
+is to rows that the released model left to people what the answers are to rows of the source; such a row is nowhere
+else, so it stands in its line.
 """
 
 from __future__ import annotations
@@ -14,15 +14,17 @@ import io
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from stages.errors import DataError
-from stages.files import write_text
+from stages.files import replacing, write_text
 
 ANSWERS, QUEUE, REVIEWED = "labels/answers.jsonl", "labels/queue.csv", "labels/reviewed.jsonl"
 Line = TypeVar("Line", bound=BaseModel)
+Role = Literal["key", "time", "group"]
+ROLES: tuple[Role, ...] = get_args(Role)
 
 
 class Answer(BaseModel):
@@ -68,6 +70,8 @@ class Reviewed(BaseModel):
         The features as the model read them: numbers, text, None where nothing is known.
     withheld : list of str
         Features that may not leave the project (``planning.security.private``): they stand in the log alone.
+    withheld_roles : list of str
+        Those of key, time and group whose column may not either; they are None here.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -85,6 +89,7 @@ class Reviewed(BaseModel):
     reason: str
     row: dict[str, float | str | None]
     withheld: list[str]
+    withheld_roles: list[Role] = []
 
     @property
     def item(self) -> str:
@@ -120,7 +125,13 @@ def read_reviewed(project: Path, count: int | None = None) -> list[Reviewed]:
 
 
 def append_answers(project: Path, answers: Sequence[Answer]) -> None:
-    """Append answers in one write and flush them to the disk; a torn last line is cut off first."""
+    """Append answers, all or none, and flush them to the disk; a torn last line is cut off first.
+
+    Raises
+    ------
+    ProjectError
+        If they cannot be written; the file stays as it was.
+    """
     _append(project / ANSWERS, answers)
 
 
@@ -153,14 +164,16 @@ def _read(path: Path, kind: type[Line], name: str, shown: str, count: int | None
 
 
 def _append(path: Path, lines: Sequence[BaseModel]) -> None:
-    path.parent.mkdir(exist_ok=True)
+    """Replace the file by its whole lines and the new ones: what is appended in place may be cut off in the middle."""
     text = "".join(line.model_dump_json() + "\n" for line in lines)
-    with path.open("ab+") as file:
-        file.seek(0)
-        file.truncate(file.read().rfind(b"\n") + 1)
-        file.write(text.encode())
-        file.flush()
-        os.fsync(file.fileno())
+    before = path.read_bytes() if path.exists() else b""
+    with replacing(path) as temporary:
+        temporary.write_bytes(before[: before.rfind(b"\n") + 1] + text.encode())
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)  # else a power cut may bring the old file back
+    finally:
+        os.close(folder)
 
 
 def latest(answers: Sequence[Answer]) -> dict[tuple[str, str], Answer]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,9 @@ UNKNOWN_LABEL, UNFIT = "unknown_label", "unfit"
 def reviewed_rows(project: Path, count: int, schema: dict[str, Any], coder: Coder) -> pd.DataFrame:
     """Return the rows that people labelled, each once: by its last label of each person, of several their consensus.
 
+    Labels are of one row when key and cells are the same: what was said of a row says nothing of another one that came
+    under its key. Where there is no key, they are when the prediction is the same.
+
     Parameters
     ----------
     project : Path
@@ -45,23 +48,32 @@ def reviewed_rows(project: Path, count: int, schema: dict[str, Any], coder: Code
         number), ``unfit`` (why it cannot be learned from now, else empty: its label is no class of these data, it is
         out of their scope, or a feature is not known of it), and each feature as ``row.NAME``.
     """
-    labels = read_reviewed(project, count)
-    last = {label.item: label for label in labels}
-    fit = [label for label in labels if coder.code(label.label) is not None]
-    answers = [Answer(key=one.item, label=one.label, by=one.by, at=one.at, file=one.file) for one in fit]
+    labels = _whole(project, read_reviewed(project, count))
+    names = _row_names(labels, _columns(schema))
+    last: dict[str, int] = {}
+    for place, name in enumerate(names):
+        last.pop(name, None)  # in the order of their last labels
+        last[name] = place
+    answers = [
+        Answer(key=name, label=one.label, by=one.by, at=one.at, file=one.file)
+        for name, one in zip(names, labels, strict=True)
+        if coder.code(one.label) is not None
+    ]
     n_classes = len(schema["classes"]) if schema["classes"] else None
     values = people(answers_table(answers, coder, REVIEWED), n_classes)[0] if answers else pd.Series(dtype="float64")
-    cells = _cells(project, list(last.values()))
-    unfit = np.array([_unfit(cells[item], schema) for item in last], dtype="<U16")
-    unfit[~_in_scope([cells[item] for item in last], schema)] = OUT_OF_SCOPE
-    unfit[[item not in values.index for item in last]] = UNKNOWN_LABEL
-    head = pd.DataFrame({name: [getattr(label, name) for label in last.values()] for name in HEAD}, dtype="str")
+    told = [labels[place] for place in last.values()]
+    rows = [label.row for label in told]
+    unfit = np.array([_unfit(row, schema) for row in rows], dtype="<U16")
+    unfit[~_in_scope(rows, schema)] = OUT_OF_SCOPE
+    unfit[[name not in values.index for name in last]] = UNKNOWN_LABEL
+    head = pd.DataFrame({name: [getattr(label, name) for label in told] for name in HEAD}, dtype="str")
     columns = {
-        f"{ROW}{name}": pd.Series([_cell(cells[item].get(name), kind) for item in last], dtype=DTYPES[kind])
+        f"{ROW}{name}": pd.Series([_cell(row.get(name), kind) for row in rows], dtype=DTYPES[kind])
         for name, kind in schema["features"].items()
     }
     found = head.assign(
-        value=head["item"].map(values).astype("float64"), unfit=pd.Series(unfit, index=head.index, dtype="str")
+        value=values.reindex(list(last)).to_numpy(dtype="float64"),
+        unfit=pd.Series(unfit, index=head.index, dtype="str"),
     )
     return pd.concat([found, pd.DataFrame(columns, index=head.index)], axis=1)
 
@@ -69,9 +81,28 @@ def reviewed_rows(project: Path, count: int, schema: dict[str, Any], coder: Code
 DTYPES: dict[str, Any] = {"number": "float64", "category": "str"}
 
 
-def _cells(project: Path, labels: Sequence[Reviewed]) -> dict[str, dict[str, Any]]:
-    """Return the features of each row by item; those withheld from Git come from the log of predictions."""
-    ids = [label.id for label in labels if label.withheld]
+def _row_names(labels: Sequence[Reviewed], columns: Sequence[str]) -> list[str]:
+    """Return what names the row of each label: the prediction by which it first came."""
+    first: dict[tuple[Any, ...], str] = {}
+    found = []
+    for label in labels:
+        cells = () if label.key is None else tuple((name in label.row, label.row.get(name)) for name in columns)
+        found.append(first.setdefault((label.item, *cells), label.id))
+    return found
+
+
+def _columns(schema: dict[str, Any]) -> list[str]:
+    """Return the columns that make a row: features, and those of the scope."""
+    return list(dict.fromkeys([*schema["features"], *(item["column"] for item in _scope(schema))]))
+
+
+def _scope(schema: dict[str, Any]) -> list[dict[str, Any]]:
+    return list((schema.get("scope") or {}).get("conditions", []))
+
+
+def _whole(project: Path, labels: Sequence[Reviewed]) -> list[Reviewed]:
+    """Return the labels with all of their rows; what is withheld from Git comes from the log of predictions."""
+    ids = [label.id for label in labels if label.withheld or label.withheld_roles]
     kept: dict[str, Any] = {}
     if ids:
         from stages.production.log import PredictionLog
@@ -85,8 +116,13 @@ def _cells(project: Path, labels: Sequence[Reviewed]) -> dict[str, dict[str, Any
                 expected=f"the log in which the labels of {REVIEWED} were given",
                 todo="bring it back, or set data.labels.reviewed: 0",
             )
-    private = {name: json.loads(entry["row"]) for name, entry in kept.items()}
-    return {label.item: label.row | {name: private[label.id].get(name) for name in label.withheld} for label in labels}
+    return [_filled(label, kept[label.id]) if label.id in kept else label for label in labels]
+
+
+def _filled(label: Reviewed, entry: Mapping[str, Any]) -> Reviewed:
+    cells = json.loads(entry["row"])
+    row = label.row | {name: cells.get(name) for name in label.withheld}
+    return label.model_copy(update={"row": row} | {role: entry[role] for role in label.withheld_roles})
 
 
 def _unfit(row: dict[str, Any], schema: dict[str, Any]) -> str:
@@ -100,7 +136,7 @@ def _unfit(row: dict[str, Any], schema: dict[str, Any]) -> str:
 
 def _in_scope(rows: Sequence[dict[str, Any]], schema: dict[str, Any]) -> NDArray[np.bool_]:
     """Tell which rows meet the scope of the data, (n,); one of which its columns are not known does not."""
-    scope = [Within(**item) for item in (schema.get("scope") or {}).get("conditions", [])]
+    scope = [Within(**item) for item in _scope(schema)]
     columns = {item.column: [row.get(item.column) for row in rows] for item in scope}
     return within(pd.DataFrame(columns, index=range(len(rows))), scope)
 

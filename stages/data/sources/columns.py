@@ -176,6 +176,15 @@ def to_time(raw: pd.Series, name: str, place: Place) -> pd.Series:
         number = to_number(raw, name, place)
         assert number is not None
         return number
+    moment = pd.to_datetime(text, utc=True, format="ISO8601", errors="coerce")
+    if moment.isna().any():
+        raise place.error(
+            name,
+            f"{text[moment.isna()].iloc[0]!r} is not a time",
+            "ISO 8601, such as 2013-01-31 or 2013-01-31T10:00:00Z",
+            "rewrite the column",
+            moment.isna(),
+        )
     zones = text.str.extract(ZONE, expand=False).where(text.str.contains(":", regex=False))
     zones = zones.fillna("none").replace({"+00:00": "Z", "+0000": "Z"})
     if zones.nunique() > 1:
@@ -186,15 +195,6 @@ def to_time(raw: pd.Series, name: str, place: Place) -> pd.Series:
             "one time zone in every row",
             "convert all times to UTC",
             zones != zones.iloc[0],
-        )
-    moment = pd.to_datetime(text, utc=True, format="ISO8601", errors="coerce")
-    if moment.isna().any():
-        raise place.error(
-            name,
-            f"{text[moment.isna()].iloc[0]!r} is not a time",
-            "ISO 8601, such as 2013-01-31 or 2013-01-31T10:00:00Z",
-            "rewrite the column",
-            moment.isna(),
         )
     return moment.dt.as_unit("us")
 
