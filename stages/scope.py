@@ -30,8 +30,8 @@ def within(rows: pd.DataFrame, scope: Sequence[Within]) -> Members:
 def meets(column: pd.Series[Any], condition: Within) -> Members:
     """Tell which cells meet a condition, (n,); a missing one does not.
 
-    Numbers are compared as numbers, so that a column read as 1 and as 1.0 means the same. A date is the days since 1970,
-    as it is for a model.
+    Numbers are compared as numbers, so that a column read as 1 and as 1.0 means the same. A date is its days since
+    1970, as it is for a model.
 
     Examples
     --------
