@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from stages.data.sources.columns import days_since_1970
 from stages.errors import ParamsError
 from stages.params import PARAMS_FILE, Within
 
@@ -29,7 +30,8 @@ def within(rows: pd.DataFrame, scope: Sequence[Within]) -> Members:
 def meets(column: pd.Series[Any], condition: Within) -> Members:
     """Tell which cells meet a condition, (n,); a missing one does not.
 
-    Numbers are compared as numbers, so that a column read as 1 and as 1.0 means the same.
+    Numbers are compared as numbers, so that a column read as 1 and as 1.0 means the same. A date is its days since
+    1970, as it is for a model.
 
     Examples
     --------
@@ -39,7 +41,11 @@ def meets(column: pd.Series[Any], condition: Within) -> Members:
     [True, False, False]
     >>> meets(pd.Series([1.0, 2.0, 3.0]), Within(column="a", at_least=2)).tolist()
     [False, True, True]
+    >>> meets(pd.Series(pd.to_datetime(["1970-01-02", "2019-06-01", None])), Within(column="a", at_least=1.5)).tolist()
+    [False, True, False]
     """
+    if pd.api.types.is_datetime64_any_dtype(column.dtype):
+        column = days_since_1970(pd.to_datetime(column, utc=True))
     if condition.values is not None:
         return _cells(column).isin(_wanted(column, condition.values)).to_numpy() & column.notna().to_numpy()
     number = pd.to_numeric(column, errors="coerce").to_numpy(dtype="float64")

@@ -6,18 +6,18 @@ from typing import Annotated
 
 from pydantic import Field
 
-from stages.params.base import Section, Share
+from stages.params.base import Section
 
 
 class Answering(Section):
     """Which rows the model answers by itself; the others go to a person."""
 
-    max_error: Share | None = Field(
+    max_error: Annotated[float, Field(ge=1e-6, lt=1)] | None = Field(
         None,
         description="Largest share of wrong decisions among the rows that are answered: a row of which the model is "
         "less sure than that allows goes to a person. Empty: however unsure it is, it answers. Of classes only.",
     )
-    level: Annotated[float, Field(gt=0.5, lt=1)] = Field(
+    level: Annotated[float, Field(gt=0.5, le=0.999999)] = Field(
         0.95, description="Confidence of the one-sided bounds on that share and on `failure_rate`."
     )
     tolerance: Annotated[float, Field(gt=0)] | None = Field(

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from stages.params.base import Count, Section, Share
+from stages.params.base import Count, Section, Share, Variable
 from stages.params.labels import Labels
 from stages.params.scope import Within
 
@@ -69,7 +69,7 @@ class SqlSource(Tabular):
 
     kind: Literal["sql"] = Field(description="A query on a database.")
     url: str | None = Field(None, description="SQLAlchemy URL without a password, e.g. sqlite:///data/raw/shop.db.")
-    url_env: str | None = Field(None, description="Environment variable that holds the URL, password and all.")
+    url_env: Variable | None = Field(None, description="Environment variable that holds the URL, password and all.")
     query: str = Field(
         description="The query; it may use :start, :end, :rows and :as_of, which data.collect fills in. Where a pilot "
         "goes by days, :end lies past the pilot and one step more of the window."

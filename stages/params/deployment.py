@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from stages.params.base import Count, Section, Share
+from stages.params.base import Count, Section, Share, Variable
 from stages.params.behaviour import BehaviourTest
 
 
@@ -95,7 +95,7 @@ class Robustness(Section):
 class Log(Section):
     """Where predictions are kept (`loopwright predict`, `loopwright serve`)."""
 
-    url_env: str | None = Field(
+    url_env: Variable | None = Field(
         None,
         description="Environment variable that holds the SQLAlchemy URL of a SQLite or PostgreSQL database. Empty: "
         "the file .loopwright/predictions.db.",

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from stages.params.answering import Answering
 from stages.params.approvals import Approvals
@@ -14,6 +15,7 @@ from stages.params.base import Count, Section, Share
 from stages.params.charter import Beat, Ethics, Prices, Security
 
 BY_PRICES = "prices"
+IMPORT_PATH = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 
 
 class Requirement(Section):
@@ -209,6 +211,14 @@ class Planning(Section):
         """Whether rows unlike those that were learned from are left to a person."""
         asked = self.answering.guardrails
         return self.kind.guardrails if asked is None else asked
+
+    @field_validator("replaces")
+    @classmethod
+    def _names_a_column_or_a_function(cls, replaces: str) -> str:
+        """Refuse what has a colon and is no import path."""
+        if ":" in replaces and not IMPORT_PATH.fullmatch(replaces):
+            raise ValueError("is no import path: expected package.module:function, or a column's name without a colon")
+        return replaces
 
     @model_validator(mode="after")
     def _has_outcome(self) -> Planning:

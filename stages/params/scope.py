@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints, model_validator
@@ -16,7 +17,7 @@ class Within(Section):
         description="Any column that is known when a prediction is made, a feature or not."
     )
     values: list[Any] | None = Field(None, description="The column has one of these.")
-    at_least: float | None = Field(None, description="The column is this or more.")
+    at_least: float | None = Field(None, description="The column is this or more; a date is its days since 1970.")
     at_most: float | None = Field(None, description="The column is this or less.")
 
     @model_validator(mode="after")
@@ -25,6 +26,9 @@ class Within(Section):
             raise ValueError("needs values, at_least or at_most")
         if self.values is not None and (not self.values or self.at_least is not None or self.at_most is not None):
             raise ValueError("needs values, one at least, or bounds, not both")
+        odd = [value for value in self.values or [] if not _of_a_cell(value)]
+        if odd:
+            raise ValueError(f"values holds {odd[0]!r}, and a cell is a text, a finite number or a truth value")
         if self.at_least is not None and self.at_most is not None and self.at_least > self.at_most:
             raise ValueError(f"at_least {self.at_least} is above at_most {self.at_most}")
         return self
@@ -47,3 +51,7 @@ class Within(Section):
             f"at {side} {end:g}" for side, end in (("least", self.at_least), ("most", self.at_most)) if end is not None
         ]
         return f"{self.column} {' and '.join(ends)}"
+
+
+def _of_a_cell(value: Any) -> bool:
+    return math.isfinite(value) if isinstance(value, float) else isinstance(value, str | int)

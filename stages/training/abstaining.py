@@ -6,7 +6,9 @@ of the error among the answered rows is within the limit.
 
 from __future__ import annotations
 
+import bisect
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import takewhile
 from typing import Any
@@ -82,25 +84,33 @@ def least_confidence(scorer: Scorer, most: float) -> float:
     -----
     Learn then Test (Angelopoulos et al. 2021): confidences are tried from high to low, each by the bound at the full
     level, and the last before the first that fails is taken (fixed sequence testing). The order is set by confidences
-    alone, so no look costs anything. It starts where so few rows are answered that none may be wrong; and, as one wrong
+    alone, so no look costs anything. It starts where so few rows are answered that none may be wrong, which takes more
+    of them where they hang together; and, as one wrong
     answer would end it there, again at twice as many, at four times as many and so on, which share the doubt.
     """
     certain = confidence(scorer.prediction, scorer.threshold)
     found, counts = np.unique(certain[scorer.answers], return_counts=True)
     answers = np.cumsum(counts[::-1])[::-1]  # by answering from each confidence on
-    starts, level = _starts(int(answers[0]) if len(found) else 0, most, scorer.failing.level)
-    if not starts:
-        return NOBODY
     # Halfway to the next value, so that no rounding of a prediction takes an answer away; 0 answers all.
     cuts = np.r_[0.0, (found[1:] + found[:-1]) / 2]
+    even, none = np.ones(len(certain)), np.zeros(len(certain), dtype=bool)
+
+    def holds(at: int, wrong: Flags, sure: float) -> bool:
+        kept = scorer.answers & (certain >= cuts[at])
+        return failure_bound(wrong, kept, even, scorer.blocks, sure) <= most
+
+    def fewest(sure: float) -> int:
+        """Return how many answers show it if none is wrong; more than there are where even all do not."""
+        few = bisect.bisect_left(range(len(found)), True, key=lambda at: not holds(at, none, sure))
+        return int(answers[few - 1]) if few else len(certain) + 1
+
+    starts, level = _starts(int(answers[0]) if len(found) else 0, fewest, scorer.failing.level)
+    if not starts:
+        return NOBODY
     first = [int(np.flatnonzero(answers >= rows)[-1]) for rows in starts]
-    even = np.ones(len(certain))
     tried = sorted({*first, *np.linspace(0, first[0], STEPS).round().astype(int).tolist()}, reverse=True)
-    holds = {
-        at: failure_bound(scorer.wrong, scorer.answers & (certain >= cuts[at]), even, scorer.blocks, level) <= most
-        for at in tried
-    }
-    ends = [list(takewhile(lambda at: holds[at], (at for at in tried if at <= start))) for start in first]
+    kept = {at: holds(at, scorer.wrong, level) for at in tried}
+    ends = [list(takewhile(lambda at: kept[at], (at for at in tried if at <= start))) for start in first]
     taken = [end[-1] for end in ends if end]
     return float(cuts[min(taken)]) if taken else NOBODY
 
@@ -116,12 +126,12 @@ def rows_without_failure(most: float, level: float) -> int:
     return math.ceil(math.log(1 - level) / math.log(1 - most))
 
 
-def _starts(rows: int, most: float, level: float) -> tuple[list[int], float]:
+def _starts(rows: int, fewest: Callable[[float], int], level: float) -> tuple[list[int], float]:
     """Return at how many answers to start, as often as doublings of the least number fit, and the level of each."""
     found, each = list[int](), level
     for times in range(1, MOST_STARTS + 1):
         shared = 1 - (1 - level) / times
-        starts = [rows_without_failure(most, shared) * 2**doubled for doubled in range(times)]
+        starts = [fewest(shared) * 2**doubled for doubled in range(times)]
         if starts[-1] > rows:
             break
         found, each = starts, shared
@@ -202,5 +212,5 @@ def nobody_says(rows: int, most: float, level: float) -> str:
     """Return why nothing is answered, in words."""
     return (
         f"nothing is answered: on {rows} validation rows no confidence surely keeps the wrong answers within {most:g}, "
-        f"which takes {rows_without_failure(most, level)} rows without one"
+        f"which takes {rows_without_failure(most, level)} rows without one, and more where rows hang together"
     )

@@ -23,7 +23,8 @@ MEGABYTE = 1e6
 def run(project: Path) -> None:
     """Write the chosen model, what each candidate scores, and the picture of what they trade off."""
     work = Context(project)
-    names = list(dict.fromkeys(work.params.training.use))
+    # In the order of the ladder: what is written goes by which candidates are in use and not by when they came.
+    names = [name for name in work.params.training.candidates if name in work.params.training.use]
     remove_others(project, names)
     judge = Judge(work)
     made = {name: read_predictions(project, name) for name in names}

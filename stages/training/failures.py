@@ -18,6 +18,8 @@ from stages.errors import ParamsError
 from stages.params import PARAMS_FILE
 
 Array = NDArray[np.float64]
+CORRELATION = 0.1  # of failures within a block, while few blocks hold one
+FEW, MANY = 10, 30  # up to so many blocks with a failure it is assumed in full, from so many on it is estimated alone
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,8 @@ def failure_bound(
     -----
     With the design effect d = var(p) / (p (1 - p) / n), var(p) robust to blocks, n rows are worth n / d, and as d is
     estimated from c blocks, (t(n - 1) / t(c - 1))^2 of those. d is the larger of that of the answered rows and that of
-    all: few failures tell little of how they hang together. Where none fails it is 1.
+    all: few failures tell little of how they hang together. Nor do failures in a few blocks, or none: then d is at
+    least that of an assumed correlation (`least_effect`), which is not estimated.
     """
     rows, failed = float(weight @ answered), float(weight @ (answered & wrong))
     if rows <= 0:
@@ -110,7 +113,7 @@ def failure_bound(
         everywhere = np.ones(len(wrong), dtype=bool)
         effect = max(1.0, *(design_effect(wrong, who, weight, blocks, times) for who in (answered, everywhere)))
         sure = float(student.ppf(level, max(1.0, rows - 1)) / student.ppf(level, count - 1)) ** 2
-        worth = min(rows, rows / effect * sure)
+        worth = min(rows, rows / effect * sure, rows / least_effect(wrong, answered, weight, blocks, times))
     return clopper_pearson(failed / rows * worth, worth, level)
 
 
@@ -130,3 +133,18 @@ def design_effect(
     count = float(times.sum())
     variance = float(np.sum(sums**2 / np.where(times > 0, times, 1.0))) * count / (count - 1) / rows**2
     return variance / (share * (1 - share) / rows)
+
+
+def least_effect(
+    wrong: NDArray[np.bool_], counted: NDArray[np.bool_], weight: Array, blocks: Blocks, times: Array
+) -> float:
+    """Return the design effect that is assumed while too few blocks hold a failure for it to be estimated.
+
+    That of n rows in blocks of m on average, weighed by their rows, and of an intraclass correlation r:
+    1 + (m - 1) r (Kish 1965, ch. 5.4). r is 0.1 up to ten blocks with a failure, and falls to 0 at thirty.
+    """
+    used = weight * counted
+    sums = np.bincount(blocks, weights=used)
+    failing = float(times[np.bincount(blocks, weights=used * wrong) > 0].sum())
+    size = float(np.sum(sums**2 / np.where(times > 0, times, 1.0)) / sums.sum())
+    return 1 + max(0.0, size - 1) * CORRELATION * float(np.clip((MANY - failing) / (MANY - FEW), 0, 1))

@@ -18,7 +18,7 @@ from stages.planning.outcome import outcome_of, with_review
 from stages.training.abstaining import abstaining, answered, policy_of
 from stages.training.metrics import Array, Flags, Scorer, constant_prediction, names_of
 from stages.training.selection import Aim, Scores, by_formula, by_metric, by_weighted_mean
-from stages.training.thresholds import best_threshold, decides, sweep
+from stages.training.thresholds import FAILED, best_threshold, decides, sweep, threshold_to_abstain_from
 
 Predictions = Mapping[str, Array]  # of each split, as `predict` returns them
 
@@ -37,7 +37,8 @@ class Judge:
         self.splits = {name: work.split(name) for name in ("train", "valid")}
         self.constant = constant_prediction(work.task, work.target(self.splits["train"]), work.n_classes)
         self.combine: dict[str, Any] = work.charter.get("combine", {"by": "threshold"})
-        named = [*names_of(work.charter), LOSS[work.task]]
+        promised = [FAILED] if work.max_error is not None else []
+        named = [*names_of(work.charter), LOSS[work.task], *promised]
         countable = work.task == "classification" or work.failing.tolerance is not None
         every = [name for name in OFFLINE[work.task] if countable or name not in FAILURES]
         self.names = list(dict.fromkeys([*named, *(every if self.combine["by"] == "formula" else [])]))
@@ -70,11 +71,13 @@ class Judge:
         """Return ``train`` and ``valid`` scores, ``size_mb``, ``threshold``, ``confidence`` and ``options``.
 
         ``options`` holds the validation scores at every threshold that was looked at, the one chosen among them. Each
-        threshold has a confidence of its own, from which on rows are answered.
+        threshold has a confidence of its own, from which on rows are answered. Where that is to keep ``max_error`` the
+        threshold is chosen without it.
         """
         scorer = self.scorer(made, "valid")
-        options, least = self._answering(scorer, self._thresholds(made, scorer, size_mb))
-        threshold = best_threshold(options, self.bounds, self.aim, self.wishes)
+        every = self._thresholds(made, scorer, size_mb)
+        options, least = self._answering(scorer, every)
+        threshold = self._best(scorer, every, options)
         train = self.scorer(made, "train", threshold, least[threshold]).score(self.names)
         valid = {name: options[threshold].get(name) for name in options[threshold] if name != "size_mb"}
         chosen = {"threshold": threshold, "confidence": least[threshold]}
@@ -89,6 +92,16 @@ class Judge:
         if asked == "auto":
             return {**sweep(scorer, scores)}
         return {float(asked): {**scores, **self.scorer(made, "valid", float(asked)).score(self.names)}}
+
+    def _best(self, scorer: Scorer, every: dict[float, Scores], options: dict[float, Scores]) -> float:
+        """Return the threshold to decide from, of the scores with every row answered and with those that are."""
+        if self.work.max_error is None or len(every) == 1:
+            return best_threshold(options, self.bounds, self.aim, self.wishes)
+        values = self._values(scorer)
+        if values is not None:
+            brings = with_review(values, scorer.answers, self.work.charter)
+            every = {at: {**scores, "outcome": float(brings.mean())} for at, scores in every.items()}
+        return threshold_to_abstain_from(every, self.bounds, self.aim, self.wishes)
 
     def _answering(
         self, scorer: Scorer, options: dict[float, Scores]

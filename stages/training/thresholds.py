@@ -11,6 +11,7 @@ from stages.training.metrics import Array, Scorer
 from stages.training.selection import NONE, Aim, Bounds, Scores, rank
 
 HALF, POINTS = 0.5, 60
+FAILED = "failure_rate"
 
 
 def sweep(scorer: Scorer, scores: Scores) -> dict[float, dict[str, float | None]]:
@@ -43,6 +44,31 @@ def sweep(scorer: Scorer, scores: Scores) -> dict[float, dict[str, float | None]
 def best_threshold(options: Mapping[float, Scores], requirements: Bounds, aim: Aim, wishes: Bounds = NONE) -> float:
     """Return the best threshold as candidates are compared; a half where nothing else is better."""
     return max(options, key=lambda threshold: rank(options[threshold], requirements, aim, wishes))
+
+
+def threshold_to_abstain_from(
+    options: Mapping[float, Scores], requirements: Bounds, aim: Aim, wishes: Bounds = NONE
+) -> float:
+    """Return the best threshold where a confidence is chosen for it next, which is to keep a promise.
+
+    Parameters
+    ----------
+    options : mapping of float to scores
+        The scores at each threshold as if every row were answered.
+    requirements, wishes : mapping of str to Requirement
+        Those of answers are left out.
+    aim : callable
+        Of these scores.
+
+    Notes
+    -----
+    Nothing here looks at what a confidence would make of a threshold: the most answered of sixty is the luckiest, and
+    the confidence's level is that of one look. Among equals it is the threshold with the fewest wrong decisions.
+    """
+    bounds, wished = (
+        {name: bound for name, bound in asked.items() if name not in OF_ANSWERS} for asked in (requirements, wishes)
+    )
+    return max(options, key=lambda at: (*rank(options[at], bounds, aim, wished), -(options[at][FAILED] or 0.0)))
 
 
 def decides(names: list[str], n_classes: int) -> bool:

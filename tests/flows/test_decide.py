@@ -288,6 +288,26 @@ def test_the_next_metric_is_optimised_once_the_first_is_reached(missed: tuple[st
     assert decide(leak).row == "leakage"
 
 
+@settings(max_examples=30, deadline=None)
+@given(fired=st.lists(st.booleans(), min_size=20, max_size=20), listed=st.permutations(["size_mb", "log_loss", "f1"]))
+def test_metrics_that_are_optimised_in_turn_are_each_optimised_once(fired: list[bool], listed: list[str]) -> None:
+    """Whichever metrics are reached in whichever loop: never one twice, and the list comes to its end."""
+    patch: dict[str, Any] = {"planning.optimise": "roc_auc", "planning.optimise_next": listed}
+    patch |= {f"planning.requirements.{name}": {"at_least" if name == "f1" else "at_most": 0.5} for name in listed}
+    optimised, history = ["roc_auc"], tuple[Past, ...]()
+    for reached in fired:
+        now = situation("training", fires=("metric_reached",) if reached else (), patch=patch, history=history)
+        move = decide(now)
+        assert (move.row == "metric_reached") == (reached and len(optimised) <= len(listed))
+        if move.row != "metric_reached":
+            assert move.row == FORWARD
+            continue
+        patch |= move.patch
+        optimised.append(move.patch["planning.optimise"])
+        history += (Past("training", move.row),)
+    assert optimised == ["roc_auc", *listed][: len(optimised)]
+
+
 def test_what_meets_the_charter_goes_forward_where_no_other_choice_can_be_made() -> None:
     listed = {"planning.optimise": "roc_auc", "planning.optimise_next": ["size_mb"]}
     fires = ("metric_reached",)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from stages.answering import OUT_OF_RANGE, UNSEEN, UNSURE, Policy, confidence, expected_cost, limits, reasons
 from stages.files import read_json, write_json
+from stages.params import Requirement
 from stages.planning.outcome import by_prices, with_review
 from stages.training.abstaining import (
     NOBODY,
@@ -26,6 +27,8 @@ from stages.training.abstaining import (
     rows_without_failure,
 )
 from stages.training.metrics import Scorer
+from stages.training.selection import by_metric
+from stages.training.thresholds import sweep, threshold_to_abstain_from
 
 NAMES = ["coverage", "failure_rate", "failure_bound"]
 
@@ -48,6 +51,53 @@ def test_the_confidence_keeps_its_promise_on_fresh_rows(rows: int, most: float) 
     broken = sum((only(fresh, least).score(NAMES)["failure_rate"] > most) for least in answering)
     assert broken / times <= 0.05 + 2 * (0.05 * 0.95 / times) ** 0.5
     assert len(answering) > (0.1 if rows < 1000 else 0.5) * times
+
+
+def hopeless_at_every_threshold(rows: int, seed: int) -> Scorer:
+    """A model that is wrong in 10.5% of the rows, however sure it is and wherever it decides from."""
+    random = np.random.default_rng(seed)
+    said = random.random(rows)
+    target = (random.random(rows) < np.where(said > 0.5, 0.895, 0.105)).astype(float)
+    return Scorer("classification", target, np.c_[1 - said, said], np.array([0.5, 0.5]))
+
+
+def test_the_promise_is_kept_where_the_threshold_is_chosen_on_the_same_rows() -> None:
+    """The threshold that answers most breaks it in 15% of the trials."""
+    times, broken, aim = 150, 0, by_metric("coverage", "classification")
+    for seed in range(times):
+        scorer = hopeless_at_every_threshold(200, seed)
+        options = sweep(scorer, scorer.score(["coverage", "failure_rate"]))
+        chosen = threshold_to_abstain_from(options, {"failure_rate": Requirement(at_most=0.1)}, aim)
+        broken += least_confidence(replace(scorer, threshold=chosen), 0.1) < NOBODY  # whoever answers breaks it
+    assert broken / times <= 0.05 + 2 * (0.05 * 0.95 / times) ** 0.5
+
+
+def test_a_threshold_is_chosen_by_its_decisions_alone_where_a_confidence_follows() -> None:
+    scorer = world(400, 0)
+    options = sweep(scorer, scorer.score(["coverage", "failure_rate", "failure_bound", "recall"]))
+    aim = by_metric("coverage", "classification")
+    fewest_wrong = min(options, key=lambda at: options[at]["failure_rate"] or 0.0)
+    lucky = {at: {**scores, "coverage": float(at == 0.5)} for at, scores in options.items()}
+    wanted = {"failure_bound": Requirement(at_most=0.01), "coverage": Requirement(at_least=0.9)}
+    assert threshold_to_abstain_from(options, wanted, aim) == fewest_wrong
+    assert threshold_to_abstain_from(lucky, wanted, aim) == 0.5  # an aim of these scores stays the aim
+    recall = threshold_to_abstain_from(options, {"recall": Requirement(at_least=0.97)}, aim)
+    assert (options[recall]["recall"] or 0) >= 0.97
+
+
+def test_rows_that_hang_together_keep_the_promise_too() -> None:
+    """Days on which the model fails more, or less, by a rate of their own."""
+    blocks, times, broken, answering = np.repeat(np.arange(30), 30), 30, 0, 0
+    fresh = world(20_000, 999, noise=0.02)
+    for seed in range(times):
+        random, scorer = np.random.default_rng(seed), world(900, seed, noise=0.0)
+        bad = random.random(900) < random.beta(0.1, 4.9, 30)[blocks]  # 2% of the rows
+        scorer = replace(scorer, target=np.where(bad, 1 - scorer.target, scorer.target), blocks=blocks)
+        least = least_confidence(scorer, 0.1)
+        answering += least < NOBODY
+        broken += least < NOBODY and only(fresh, least).score(NAMES)["failure_rate"] > 0.1
+    assert broken / times <= 0.05 + 2 * (0.05 * 0.95 / times) ** 0.5
+    assert answering > times / 2
 
 
 @given(seed=st.integers(0, 30), lower=st.floats(0.5, 1.0), higher=st.floats(0.5, 1.0))

@@ -65,6 +65,29 @@ def test_it_holds_at_its_level_where_whole_days_fail() -> None:
     assert naive / 150 > 0.25
 
 
+@pytest.mark.parametrize(("days", "each", "rate"), [(5, 60, 0.05), (15, 20, 0.02), (30, 20, 0.02)])
+def test_it_holds_where_few_days_fail(days: int, each: int, rate: float) -> None:
+    """An intraclass correlation of 0.2; without a least design effect it is broken in 19%, 21% and 15%."""
+    blocks, broken = np.repeat(np.arange(days), each), 0
+    random = np.random.default_rng(days)
+    for _ in range(400):
+        chance = random.beta(4 * rate, 4 * (1 - rate), days)
+        broken += bound(random.random(days * each) < chance[blocks], blocks) < rate
+    assert broken / 400 < 0.08
+
+
+@pytest.mark.parametrize("each", [2, 20, 2000])
+def test_the_first_failure_never_makes_it_fall_and_many_failing_days_speak_for_themselves(each: int) -> None:
+    blocks = np.repeat(np.arange(60), each)
+    found = []
+    for failing in range(60):
+        wrong = np.zeros(60 * each, dtype=bool)
+        wrong[: failing * each : each] = True  # one a day
+        found.append(bound(wrong, blocks))
+    assert found[1:11] == sorted(found[1:11]) and found[1] >= found[0]
+    assert found[40] == pytest.approx(clopper_pearson(40, 60 * each, LEVEL), rel=0.05)
+
+
 def test_too_few_blocks_do_not_tell_and_nothing_answered_is_no_promise() -> None:
     wrong = np.zeros(40, dtype=bool)
     assert np.isnan(bound(wrong, np.repeat(np.arange(4), 10)))

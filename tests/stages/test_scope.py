@@ -169,3 +169,15 @@ def test_numbers_are_compared_as_numbers() -> None:
     for column in (pd.Series([1, 2, 3]), pd.Series([1.0, 2.0, None]), pd.Series(["1", "2", None])):
         assert meets(column, one).tolist() == [True, True, False]
     assert words([one, Within(column="b", at_least=0.5, at_most=2)]) == "a in (1, 2) and b at least 0.5 and at most 2"
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_a_date_is_its_days_since_1970_wherever_it_is_held(tmp_path: Path, suffix: str) -> None:
+    table = visits().assign(since=lambda frame: pd.date_range("2019-12-01", periods=len(frame), freq="D"))
+    getattr(table, f"to_{suffix}")(tmp_path / f"table.{suffix}", index=False)
+    first = Within(column="since", at_least=18262)  # 2020-01-01
+    assert meets(table["since"], first).sum() == len(table) - 31
+    settings = TableSource.model_validate({"kind": "table", "path": f"table.{suffix}", "target": "y"})
+    asked = Collect.model_validate({"rows": 10_000, "scope": [first.model_dump(exclude_none=True)]})
+    found = Table(tmp_path, settings, "classification").collect(asked, seed=1)
+    assert len(found.window) + len(found.pilot) == len(table) - 31

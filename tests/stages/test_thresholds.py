@@ -130,6 +130,20 @@ def test_a_formula_of_the_projects_own_chooses(project: Path) -> None:
     patching.apply(project, {"planning.combine": {"by": "threshold"}})
 
 
+def test_what_is_chosen_goes_by_the_candidates_in_use_and_not_by_when_they_came(project: Path) -> None:
+    written = [project / "plots" / "frontier.svg", project / "models" / "selection.json"]
+    used = [*Context(project).params.training.candidates][:2]
+    patching.apply(project, {"training.use": used})
+    charter.run(project)
+    fit.run(project)
+    found = []
+    for order in (used, used[::-1]):
+        patching.apply(project, {"training.use": order})
+        choose.run(project)
+        found.append([path.read_bytes() for path in written])
+    assert found[0] == found[1] and found[0][0].count(b"<circle") == 2
+
+
 def test_the_picture_draws_what_there_is() -> None:
     points: dict[str, Any] = {"a & b": {"roc_auc": 0.7, "size_mb": 2.0}, "c": {"roc_auc": None, "size_mb": 1.0}}
     bounds = {"size_mb": Requirement(at_most=1.5)}
