@@ -171,14 +171,22 @@ def at_errors(scorer: Scorer, errors: dict[str, float], **sampling: Any) -> dict
     Returns
     -------
     dict
-        For each ``max_error``, ``confidence`` and the figure ``coverage``.
+        For each ``max_error``, ``confidence`` and the figure ``coverage``; where nothing is answered also ``least``, the
+        same at the least share of wrong answers that lets some be.
     """
-    found = {}
+    found = dict[str, dict[str, Any]]()
     for name, most in errors.items():
-        least, kept = abstaining(scorer, most)
-        coverage: Figure = bootstrap(kept, ["coverage"], **sampling)["coverage"]
-        found[name] = {"max_error": most, "confidence": least, "coverage": coverage}
+        found[name] = _at_error(scorer, most, **sampling)
+        more = reachable(scorer, most) if found[name]["confidence"] >= NOBODY else None
+        found[name] |= {} if more is None else {"least": _at_error(scorer, more, **sampling)}
     return found
+
+
+def _at_error(scorer: Scorer, most: float, **sampling: Any) -> dict[str, Any]:
+    """Return what is answered where no more than a share of the answers may be wrong."""
+    least, kept = abstaining(scorer, most)
+    coverage: Figure = bootstrap(kept, ["coverage"], **sampling)["coverage"]
+    return {"max_error": most, "confidence": least, "coverage": coverage}
 
 
 def reachable(scorer: Scorer, most: float) -> float | None:
