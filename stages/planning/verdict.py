@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from stages.params import Requirement
 from stages.requirements import Figure, Interval, bound_words, shortfall, worst
 from stages.signals import Signal
 
-Name = Literal["go", "change_requirement", "collect_first", "do_not"]
+Name = Literal["go", "change_plan", "change_requirement", "collect_first", "do_not"]
 WORDS: dict[Name, str] = {
     "go": "go",
+    "change_plan": "go with a changed plan",
     "change_requirement": "go with a changed requirement",
     "collect_first": "collect first",
     "do_not": "do not do it",
@@ -111,6 +112,13 @@ class Verdict:
     rows: Figure = field(default_factory=dict)
     cost: Figure = field(default_factory=dict)
     change: dict[str, float] = field(default_factory=dict)
+
+    def and_beside(self, other: Verdict) -> Verdict:
+        """Return this verdict with what another says of the same plan, unless that is to go."""
+        if other.name == "go":
+            return self
+        says = f"{self.says}; and {WORDS[other.name]}: {other.says}"
+        return replace(self, says=says, change=other.change | self.change)
 
     def signal(self, evidence: dict[str, Any], beside: Sequence[str] = ()) -> Signal:
         """Return ``feasibility``, which fires unless the verdict is to go; ``beside`` is said after the verdict."""

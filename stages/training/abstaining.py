@@ -17,7 +17,7 @@ import pandas as pd
 from stages.answering import ANSWERED, Policy, confidence, limits, reasons
 from stages.context import Context
 from stages.metric_names import OF_ANSWERS
-from stages.training.failures import failure_bound
+from stages.training.failures import failure_bound, rows_without_failure
 from stages.training.metrics import Array, Figure, Flags, Scorer, bootstrap
 
 NOBODY = 2.0  # a confidence that no row has
@@ -105,17 +105,6 @@ def least_confidence(scorer: Scorer, most: float) -> float:
     return float(cuts[min(taken)]) if taken else NOBODY
 
 
-def rows_without_failure(most: float, level: float) -> int:
-    """Return how many rows without a failure show that surely no more than a share fails.
-
-    Examples
-    --------
-    >>> rows_without_failure(0.05, 0.95), rows_without_failure(0.01, 0.95)
-    (59, 299)
-    """
-    return math.ceil(math.log(1 - level) / math.log(1 - most))
-
-
 def _starts(rows: int, most: float, level: float) -> tuple[list[int], float]:
     """Return at how many answers to start, as often as doublings of the least number fit, and the level of each."""
     found, each = list[int](), level
@@ -171,8 +160,8 @@ def at_errors(scorer: Scorer, errors: dict[str, float], **sampling: Any) -> dict
     Returns
     -------
     dict
-        For each ``max_error``, ``confidence`` and the figure ``coverage``; where nothing is answered also ``least``, the
-        same at the least share of wrong answers that lets some be.
+        For each ``max_error``, ``confidence`` and the figure ``coverage``; where nothing is answered also ``least``,
+        the same at the least share of wrong answers that lets some be.
     """
     found = dict[str, dict[str, Any]]()
     for name, most in errors.items():

@@ -20,8 +20,8 @@ from stages.training.abstaining import (
     only,
     reachable,
     risk_coverage,
-    rows_without_failure,
 )
+from stages.training.failures import rows_without_failure
 from stages.training.metrics import Scorer
 
 NAMES = ["coverage", "failure_rate", "failure_bound"]
