@@ -19,7 +19,7 @@ from stages.params import Prices, Requirement, Split, load_params
 from stages.planning.rule import Rule, rule_columns
 from stages.planning.showing import Part, cannot_show, parts_of
 from stages.planning.simple_models import Look, Plan, judged, simple_models
-from stages.planning.success import added_requirements, beside, figures_to_beat, open_questions
+from stages.planning.success import added_requirements, beside, figures_to_beat, open_questions, to_ask_for
 from stages.planning.verdict import Supply, verdict
 from stages.requirements import shortfall, worst
 from stages.signals import Signal, write_signals
@@ -102,7 +102,8 @@ def feasibility_signal(
         "beat": figures_to_beat(charter),
         "judged_by": {name: part.rows for name, part in parts.items()},
     }
-    judgement = verdict(judged(plan, reached), supply, rule=suffices.says if suffices.fires else "")
+    rule = suffices.says if suffices.fires else ""
+    judgement = verdict(judged(plan, reached), supply, rule=rule, go_on=to_ask_for(charter))
     short = cannot_show(charter, supply, parts)
     if short is not None and judgement.name != "do_not":
         judgement = short.and_beside(judgement)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from stages.params import Requirement
+from stages.params import ARCHETYPES, Requirement
 from stages.requirements import Figure, bound_words, shortfall
 
 ADDED_BY = ("the archetype ", "planning.answering")
@@ -36,6 +36,16 @@ def open_questions(
             asked = bound_words(bound.side, bound.bound)
             told.append(f"planning.requirements.{name}: the {met[0]} meets {asked} already")
     return told
+
+
+def to_ask_for(charter: Mapping[str, Any]) -> str:
+    """Return, in words, what to ask for where a rule meets every requirement; "" where the charter stops then."""
+    if charter["if_rule_suffices"] == "stop":
+        return ""
+    if ARCHETYPES[charter["archetype"]].beats_rule:
+        rule = charter["replaces"] or "empty, so the rule baseline"
+        return f"what is to be beaten is present, the rule that works by now (planning.replaces: {rule})"
+    return "the requirements ask for little: set them to what you need"
 
 
 def added_requirements(required: Mapping[str, Requirement]) -> list[str]:
