@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_origin
 
@@ -15,6 +15,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from flows import patching
+from flows.classes import classes_of
 from flows.questions import Question, explanation, questions_for
 from flows.words import patch_line
 from stages.errors import LoopwrightError, ParamsError, ProjectError
@@ -57,7 +58,7 @@ def plan(project: Path, *, source: Path | None = None) -> None:
         patch = from_file(source, values)
         check_plan(check_params(patching.patched(values, patch)).planning)
     elif sys.stdin.isatty():
-        patch = _until_it_holds(console, values)
+        patch = _until_it_holds(console, values, classes_of(project, check_params(values)))
     else:
         raise ProjectError(
             "there is no terminal to ask on", where="loopwright plan", expected="a file", todo="use --from FILE"
@@ -81,7 +82,8 @@ def show(project: Path) -> None:
     params = check_params(values)
     filled = params.model_dump(mode="json", by_alias=True)
     filled["planning"]["answering"]["guardrails"] = params.planning.guarded  # the archetype answers it
-    section, questions = "", questions_for(params.planning.archetype)
+    classes = classes_of(project, params)
+    section, questions = "", questions_for(params.planning.archetype, params.planning.task, classes)
     for question in questions:
         if question.section != section:
             section = question.section
@@ -124,11 +126,11 @@ def from_file(path: Path, values: Mapping[str, Any]) -> Values:
     return patch
 
 
-def _until_it_holds(console: Console, values: Values) -> Values:
+def _until_it_holds(console: Console, values: Values, classes: Sequence[object]) -> Values:
     """Ask until the answers do not contradict each other; the second time Enter keeps those of the first."""
     patch: Values = {}
     while True:
-        patch |= asked(console, patching.patched(values, patch))
+        patch |= asked(console, patching.patched(values, patch), classes)
         try:
             check_plan(check_params(patching.patched(values, patch)).planning)
         except ParamsError as error:
@@ -137,13 +139,13 @@ def _until_it_holds(console: Console, values: Values) -> Values:
             return patch
 
 
-def asked(console: Console, values: Values) -> Values:
+def asked(console: Console, values: Values, classes: Sequence[object] = ()) -> Values:
     """Ask every question of the charter, each again until its answer holds; Enter keeps what is there."""
     console.print("Enter keeps what stands in brackets, ? explains, Ctrl-C leaves everything as it was.")
     patch: Values = {}
     section = ""
     seen = set[str]()
-    while left := [question for question in _now_asked(values, patch) if question.key not in seen]:
+    while left := [question for question in _now_asked(values, patch, classes) if question.key not in seen]:
         question = left[0]
         seen.add(question.key)
         if question.section != section:
@@ -154,10 +156,10 @@ def asked(console: Console, values: Values) -> Values:
     return patch
 
 
-def _now_asked(values: Values, patch: Values) -> tuple[Question, ...]:
+def _now_asked(values: Values, patch: Values, classes: Sequence[object]) -> tuple[Question, ...]:
     """Return the questions of the archetype as it is answered so far."""
     said = _get(patching.patched(values, patch), "archetype")
-    return questions_for(str(said or HUMAN))
+    return questions_for(str(said or HUMAN), str(values["planning"]["task"]), classes)
 
 
 def _leaf(console: Console, question: Question, values: Values) -> Values:
