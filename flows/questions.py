@@ -35,7 +35,12 @@ QUESTIONS: tuple[Question, ...] = (
     Question(WHAT, "goal", "What is the project for, in one sentence?", text=True),
     Question(WHAT, "users", "Who uses the predictions?", text=True),
     Question(WHAT, "decides", "What is decided by them, and what happens without them?", text=True),
-    Question(WHAT, "archetype", "Does it improve software, help a person, or act alone?", text=True),
+    Question(
+        WHAT,
+        "archetype",
+        "Does it improve software, help a person, or act alone (software_2.0, human_in_the_loop, autonomous)?",
+        text=True,
+    ),
     Question(NEEDED, "optimise", "Which one metric is to be as good as possible?", text=True),
     Question(NEEDED, "requirements", "Which metric must keep a bound? (Enter when there is no other)"),
     Question(NEEDED, "rule", "By which columns would a rule without any model decide?"),

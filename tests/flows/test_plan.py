@@ -98,7 +98,7 @@ def test_answers_are_written_and_comments_stay(
             "goal": ["?", "Warn passengers."],
             "prices.label": ["a lot", "0.5"],
             "ethics.sensitive": ["[carrier]"],
-            "requirements": ["recall", "0.4", "n", "the airport", "", ""],
+            "requirements": ["recal", "recall", "?", "a lot", "0.4", "n", "the airport", "", ""],
         },
         ["y"],
     )
@@ -112,10 +112,28 @@ def test_answers_are_written_and_comments_stay(
     said = capsys.readouterr().out
     assert "What the project is for, in one sentence." in said
     assert "valid number" in said
+    assert "'recal' is no metric of a classification" in said
+    assert said.count("recall must be this or more. A number, such as 0.8 or 12.") == 2
+    assert "'dict'" not in said
+    assert f"next: loopwright run -C {project}" in said.replace("\n", "")
     after = (project / "params.yaml").read_text(encoding="utf-8")
     assert [line for line in before.splitlines() if line.startswith("#")] == [
         line for line in after.splitlines() if line.startswith("#")
     ]
+
+
+def test_what_an_archetype_adds_is_said_when_it_is_chosen(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    typed = ["autonomous" if question.key == "archetype" else "" for question in questions_for("autonomous")]
+    stream = io.StringIO("\n".join([*typed, "n"]) + "\n")
+    monkeypatch.setattr(stream, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr("sys.stdin", stream)
+    plan(project)
+    said = capsys.readouterr().out
+    assert "the archetype autonomous adds failure_bound at most 0.05" in said
+    assert "rows unlike all that it learned from go to a person" in said
+    assert "it asks for answering.level, answering.guardrails" in said
 
 
 def test_enter_to_all_changes_nothing(project: Path, answer: Answer, capsys: pytest.CaptureFixture[str]) -> None:
