@@ -140,7 +140,8 @@ def _tell(console: Console, folder: Path, target: str, values: dict[str, Any], f
     need, have = values["data"]["minimum"]["rows"], int(found["rows"] * TRAIN_SHARE)
     if have < need:
         say(f"  about {have} rows are left to train on, and data.minimum.rows asks for {need}: the run will stop there")
-    say(f"next: loopwright run -C {folder}")
+    say(f"next: loopwright plan -C {folder}, which asks what it is for and what is required")
+    say(f"then: loopwright run -C {folder}")
 
 
 def _write(draft: Path, data: Path, values: dict[str, Any], found: dict[str, Any]) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+import os
+import shlex
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_origin
 
@@ -15,13 +18,14 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from flows import patching
+from flows.classes import classes_of
 from flows.questions import Question, explanation, questions_for
 from flows.words import patch_line
 from stages.errors import LoopwrightError, ParamsError, ProjectError
-from stages.metric_names import SERVING, larger_is_better
-from stages.params import HUMAN, PARAMS_FILE, Planning, check_params, read_params
+from stages.metric_names import OFFLINE, SERVING, known, larger_is_better
+from stages.params import HUMAN, PARAMS_FILE, Planning, Requirement, check_params, read_params
 from stages.planning.charter import check_plan
-from stages.planning.success import added_requirements
+from stages.planning.success import added_requirements, brought
 
 Values = dict[str, Any]
 LINES = YAML(typ="safe")
@@ -57,7 +61,7 @@ def plan(project: Path, *, source: Path | None = None) -> None:
         patch = from_file(source, values)
         check_plan(check_params(patching.patched(values, patch)).planning)
     elif sys.stdin.isatty():
-        patch = _until_it_holds(console, values)
+        patch = _until_it_holds(console, values, classes_of(project, check_params(values)))
     else:
         raise ProjectError(
             "there is no terminal to ask on", where="loopwright plan", expected="a file", todo="use --from FILE"
@@ -71,7 +75,15 @@ def plan(project: Path, *, source: Path | None = None) -> None:
         console.print("nothing is written")
         return
     patching.apply(project, changed)
-    console.print(f"wrote {PARAMS_FILE}; next: loopwright run")
+    console.print(f"wrote {PARAMS_FILE}; next: loopwright run{_at(project)}", soft_wrap=True)
+
+
+def _at(project: Path) -> str:
+    """Return the option that names a project, "" for the folder that one is in."""
+    if project.resolve() == Path.cwd():
+        return ""
+    inside = project.resolve().is_relative_to(Path.cwd())
+    return f" -C {shlex.quote(os.path.relpath(project) if inside else str(project))}"
 
 
 def show(project: Path) -> None:
@@ -81,7 +93,8 @@ def show(project: Path) -> None:
     params = check_params(values)
     filled = params.model_dump(mode="json", by_alias=True)
     filled["planning"]["answering"]["guardrails"] = params.planning.guarded  # the archetype answers it
-    section, questions = "", questions_for(params.planning.archetype)
+    classes = classes_of(project, params)
+    section, questions = "", questions_for(params.planning.archetype, params.planning.task, classes)
     for question in questions:
         if question.section != section:
             section = question.section
@@ -124,11 +137,11 @@ def from_file(path: Path, values: Mapping[str, Any]) -> Values:
     return patch
 
 
-def _until_it_holds(console: Console, values: Values) -> Values:
+def _until_it_holds(console: Console, values: Values, classes: Sequence[object]) -> Values:
     """Ask until the answers do not contradict each other; the second time Enter keeps those of the first."""
     patch: Values = {}
     while True:
-        patch |= asked(console, patching.patched(values, patch))
+        patch |= asked(console, patching.patched(values, patch), classes)
         try:
             check_plan(check_params(patching.patched(values, patch)).planning)
         except ParamsError as error:
@@ -137,13 +150,13 @@ def _until_it_holds(console: Console, values: Values) -> Values:
             return patch
 
 
-def asked(console: Console, values: Values) -> Values:
+def asked(console: Console, values: Values, classes: Sequence[object] = ()) -> Values:
     """Ask every question of the charter, each again until its answer holds; Enter keeps what is there."""
     console.print("Enter keeps what stands in brackets, ? explains, Ctrl-C leaves everything as it was.")
     patch: Values = {}
     section = ""
     seen = set[str]()
-    while left := [question for question in _now_asked(values, patch) if question.key not in seen]:
+    while left := [question for question in _now_asked(values, patch, classes) if question.key not in seen]:
         question = left[0]
         seen.add(question.key)
         if question.section != section:
@@ -151,13 +164,22 @@ def asked(console: Console, values: Values) -> Values:
             console.print(f"\n[bold]{section}[/]")
         answers = _requirements if question.key == "requirements" else _leaf
         patch |= answers(console, question, patching.patched(values, patch))
+        if question.key == "archetype":
+            _say_what_it_brings(console, patching.patched(values, patch))
     return patch
 
 
-def _now_asked(values: Values, patch: Values) -> tuple[Question, ...]:
+def _say_what_it_brings(console: Console, values: Values) -> None:
+    planning = check_params(values).planning
+    asks = [one.key for one in questions_for(planning.archetype, planning.task) if one.key in planning.kind.asks]
+    for said in [*brought(planning), *([f"it asks for {', '.join(asks)}"] if asks else [])]:
+        console.print(f"  {escape(said)}", soft_wrap=True)
+
+
+def _now_asked(values: Values, patch: Values, classes: Sequence[object]) -> tuple[Question, ...]:
     """Return the questions of the archetype as it is answered so far."""
     said = _get(patching.patched(values, patch), "archetype")
-    return questions_for(str(said or HUMAN))
+    return questions_for(str(said or HUMAN), str(values["planning"]["task"]), classes)
 
 
 def _leaf(console: Console, question: Question, values: Values) -> Values:
@@ -186,9 +208,10 @@ def _requirements(console: Console, question: Question, values: Values) -> Value
         if not name:
             return patch
         try:
+            if name not in known(task):
+                raise _unknown_metric(name, task)
             side = "at_least" if larger_is_better(task, name) and name not in SERVING else "at_most"
-            bound = LINES.load(Prompt.ask(f"  {side.replace('_', ' ')}", console=console))
-            item: Values = {side: bound}
+            item: Values = {side: _bound(console, name, side)}
             item |= {} if Confirm.ask("  no release without it", console=console, default=True) else {"hard": False}
             for key, asks in (("asked_by", "who asked for it"), ("why", "why this value")):
                 said = Prompt.ask(f"  {asks}", console=console, default="", show_default=False)
@@ -198,6 +221,25 @@ def _requirements(console: Console, question: Question, values: Values) -> Value
             patch |= answer
         except (YAMLError, LoopwrightError, KeyError) as error:
             console.print(f"[red]{escape(' '.join(str(error).split()))}[/]", soft_wrap=True)
+
+
+def _unknown_metric(name: str, task: str) -> ParamsError:
+    names = ", ".join(sorted([*OFFLINE[task], *SERVING]))
+    return ParamsError(f"{name!r} is no metric of a {task}", expected=f"one of {names}", todo="name another")
+
+
+def _bound(console: Console, name: str, side: str) -> float:
+    """Ask for the bound of a metric until it is a number."""
+    says = str(Requirement.model_fields[side].description).replace("The metric", name)
+    while True:
+        text = Prompt.ask(f"  {side.replace('_', ' ')}", console=console, default="", show_default=False).strip()
+        try:
+            found = float(text)
+        except ValueError:
+            found = math.nan
+        if math.isfinite(found):
+            return found
+        console.print(f"  {escape(says)} A number, such as 0.8 or 12.", soft_wrap=True)
 
 
 def _answer(console: Console, question: Question, now: str) -> str:

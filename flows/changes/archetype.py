@@ -30,8 +30,12 @@ def less_autonomous(situation: Situation) -> Iterator[tuple[Patch, str]]:
     missed = {str(item["metric"]): item for item in situation.missed}
     for name in OF_ERRORS:
         found = expected.get(name)
-        if name in missed and found and (found["coverage"]["value"] or 0.0) > 0:
+        if name not in missed or not found:
+            continue
+        if (found["coverage"]["value"] or 0.0) > 0:
             yield _kept(situation, found["max_error"]), _says(missed[name], found)
+        elif "least" in found:
+            yield _at_least(situation, found["least"]), _says(missed[name], found["least"], found["max_error"])
 
 
 def _answering_some(found: dict[str, Any]) -> tuple[Patch, str]:
@@ -51,11 +55,18 @@ def _kept(situation: Situation, most: float) -> Patch:
     return patch
 
 
-def _says(item: dict[str, Any], found: dict[str, Any]) -> str:
+def _at_least(situation: Situation, found: dict[str, Any]) -> Patch:
+    """Return the patch where nothing is answered at the error that is asked for: what is answered may err more."""
+    return _kept(situation, found["max_error"]) | {f"{KEY}.failure_rate.at_most": found["max_error"]}
+
+
+def _says(item: dict[str, Any], found: dict[str, Any], nobody_at: float | None = None) -> str:
+    """Say what is answered; ``nobody_at`` is the share of wrong answers at which nothing would be."""
+    least = "" if nobody_at is None else f" (at {100 * nobody_at:.3g}% nothing would be answered)"
     return (
         f"make it less autonomous: {_share(found)} of the rows are answered, of which no more than "
-        f"{100 * found['max_error']:.3g}% are wrong, and a person decides the others; instead of {item['metric']} "
-        f"{bound_words(item['side'], item['bound'])} on all rows"
+        f"{100 * found['max_error']:.3g}% are wrong{least}, and a person decides the others; instead of "
+        f"{item['metric']} {bound_words(item['side'], item['bound'])} on all rows"
     )
 
 

@@ -55,7 +55,7 @@ ARCHETYPES: dict[str, Archetype] = {
     AUTONOMOUS: Archetype(
         asks={
             "answering.level": "How sure must it be that no more than the required share fails?",
-            "answering.tolerance": "Of a regression: by how much may a prediction be off without being a failure?",
+            "answering.tolerance": "By how much may a prediction be off without being a failure?",
             "answering.guardrails": "Are rows unlike all that it learned from left to a person?",
         },
         failures_bounded=True,

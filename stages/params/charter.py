@@ -52,11 +52,12 @@ class Prices(Section):
     training_minute: Annotated[float, Field(ge=0)] = Field(0.0, description="Price of a minute of a run.")
     false_positive: Annotated[float, Field(ge=0)] | None = Field(
         None,
-        description="Cost of taking a row of the first of two classes for the second. With `false_negative` it is the "
-        "outcome, where `planning.outcome` names none.",
+        description="Cost of taking a row of the first of two classes for the second, in the sorted order of their "
+        "labels: benign before malignant, 0 before 1, no before yes. With `false_negative` it is the outcome, where "
+        "`planning.outcome` names none.",
     )
     false_negative: Annotated[float, Field(ge=0)] | None = Field(
-        None, description="Cost of taking a row of the second class for the first."
+        None, description="Cost of taking a row of the second class, in that order, for the first."
     )
     review: Annotated[float, Field(ge=0)] | None = Field(
         None,

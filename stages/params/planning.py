@@ -133,13 +133,26 @@ class Outcome(Section):
 class Planning(Section):
     """The charter: what is wanted, how it is measured, what it may cost."""
 
-    goal: str = Field(description="What the project is for, in one sentence.")
-    users: str = Field("", description="Who uses the predictions.")
-    decides: str = Field("", description="What is decided by the predictions, and what happens without them.")
+    goal: str = Field(
+        description="What the project is for, in one sentence. Say what gets better, and for whom; not which model is "
+        "built."
+    )
+    users: str = Field(
+        "",
+        description="Who uses the predictions: the people, or the program, that read them. Requirements are theirs: "
+        "how often a prediction may be wrong, and how soon it must be there.",
+    )
+    decides: str = Field(
+        "",
+        description="What is decided by the predictions, and what happens without them. What is decided tells which "
+        "mistake costs what; what happens without them is what a release must be better than.",
+    )
     archetype: Name = Field(
         HUMAN,
-        description="The kind of ML product (Full Stack Deep Learning 2021, lecture 5); what each brings: "
-        "docs/archetypes.md.",
+        description="The kind of ML product (Full Stack Deep Learning 2021, lecture 5). software_2.0: it takes the "
+        "place of a rule that works by now, and must surely be better. human_in_the_loop: it helps a person, who "
+        "decides what it is not sure of. autonomous: it acts alone, so its failures must surely stay within a bound, "
+        "and rows unlike all that it learned from go to a person. What each brings: docs/archetypes.md.",
     )
     task: Literal["classification", "regression"] = Field(description="What kind of target is predicted.")
     optimise: str = Field(description="The one metric to optimise; the others are thresholds.")

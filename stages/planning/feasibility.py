@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,9 @@ from stages.files import read_json, write_json
 from stages.metric_names import OFFLINE
 from stages.params import Prices, Requirement, Split, load_params
 from stages.planning.rule import Rule, rule_columns
+from stages.planning.showing import Part, cannot_show, parts_of
 from stages.planning.simple_models import Look, Plan, judged, simple_models
-from stages.planning.success import added_requirements, beside, figures_to_beat, open_questions
+from stages.planning.success import added_requirements, beside, figures_to_beat, open_questions, to_ask_for
 from stages.planning.verdict import Supply, verdict
 from stages.requirements import shortfall, worst
 from stages.signals import Signal, write_signals
@@ -28,7 +30,7 @@ from stages.training.metrics import Figure, Scorer, bootstrap, constant_predicti
 from stages.training.sampling import Sampling
 
 TRAIN_SHARE = 0.7
-# Of a window, as the split is proposed. That of this project is read by the data stage: a change of it is no new plan.
+# Of a window, as the split is proposed; of this project's own only the rows that judge are counted (`parts_of`).
 LEARNED_FROM = 1 - Split().valid - Split().test
 MIN_ROWS = 30  # of fewer a percentile bootstrap is too sure (Hesterberg 2015)
 
@@ -58,13 +60,19 @@ def run(project: Path) -> None:
     columns = rule_columns(charter["rule"], train, schema, params.seed)
     found = _baselines(look, columns, list(plan.hard), plan.sampling)
     suffices = rule_signal(found["rule"], plan.hard, columns, len(test))
-    signal = feasibility_signal(charter, look, plan, found, suffices)
+    parts = parts_of(plan.supply, params.data.split, params.data.collect)
+    signal = feasibility_signal(charter, look, plan, found, suffices, parts)
     write_json(project / "metrics/feasibility.json", found | {"feasibility": {"says": signal.says} | signal.evidence})
     write_signals(project / "signals/planning.json", [suffices, signal])
 
 
 def feasibility_signal(
-    charter: dict[str, Any], look: Look, plan: Plan, baselines: dict[str, dict[str, Figure]], suffices: Signal
+    charter: dict[str, Any],
+    look: Look,
+    plan: Plan,
+    baselines: dict[str, dict[str, Figure]],
+    suffices: Signal,
+    parts: Mapping[str, Part],
 ) -> Signal:
     """Return ``feasibility``: the verdict on the plan, with what it stands on and what is open in the charter.
 
@@ -80,6 +88,8 @@ def feasibility_signal(
         What the constant and the rule reach with the hard requirements.
     suffices : Signal
         ``rule_suffices``.
+    parts : mapping of str to Part
+        The rows that judge, as far as they are known.
     """
     enough, supply = len(look.test) >= MIN_ROWS, plan.supply
     model, reached = simple_models(look, plan) if enough and plan.bounds else ("", {})
@@ -90,8 +100,13 @@ def feasibility_signal(
         "budget": {"labels": supply.labels, "money": supply.money, "price": supply.price},
         "open": open_questions(charter, plan.hard, baselines if enough else {}),
         "beat": figures_to_beat(charter),
+        "judged_by": {name: part.rows for name, part in parts.items()},
     }
-    judgement = verdict(judged(plan, reached), supply, rule=suffices.says if suffices.fires else "")
+    rule = suffices.says if suffices.fires else ""
+    judgement = verdict(judged(plan, reached), supply, rule=rule, go_on=to_ask_for(charter))
+    short = cannot_show(charter, supply, parts)
+    if short is not None and judgement.name != "do_not":
+        judgement = short.and_beside(judgement)
     told = beside(evidence["open"], evidence["beat"]) + added_requirements(
         {name: Requirement.model_validate(bound) for name, bound in charter["requirements"].items()}
     )

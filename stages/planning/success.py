@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from stages.params import Requirement
+from stages.params import ARCHETYPES, Planning, Requirement
 from stages.requirements import Figure, bound_words, shortfall
 
 ADDED_BY = ("the archetype ", "planning.answering")
@@ -38,10 +38,30 @@ def open_questions(
     return told
 
 
+def to_ask_for(charter: Mapping[str, Any]) -> str:
+    """Return, in words, what to ask for where a rule meets every requirement; "" where the charter stops then."""
+    if charter["if_rule_suffices"] == "stop":
+        return ""
+    if ARCHETYPES[charter["archetype"]].beats_rule:
+        rule = charter["replaces"] or "empty, so the rule baseline"
+        return f"what is to be beaten is present, the rule that works by now (planning.replaces: {rule})"
+    return "the requirements ask for little: set them to what you need"
+
+
 def added_requirements(required: Mapping[str, Requirement]) -> list[str]:
     """Return, in words, what a release is held to that the charter does not name itself."""
     added = {name: bound for name, bound in required.items() if bound.asked_by.startswith(ADDED_BY)}
     return [f"{b.asked_by} adds {name} {bound_words(b.side, b.bound)}: {b.why}" for name, b in added.items()]
+
+
+def brought(planning: Planning) -> list[str]:
+    """Return, in words, what the archetype of a charter adds to it."""
+    kind, told = planning.kind, added_requirements(planning.required)
+    if kind.beats_rule:
+        told.append(f"the archetype {planning.archetype} adds that a release must surely be better than the rule")
+    if planning.guarded:
+        told.append("rows unlike all that it learned from go to a person (answering.guardrails)")
+    return told or [f"the archetype {planning.archetype} adds no requirement"]
 
 
 def figures_to_beat(charter: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

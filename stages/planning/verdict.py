@@ -1,19 +1,21 @@
-"""Is the plan worth trying: one of four verdicts, a pure function of what simple models reach and what rows cost."""
+"""Is the plan worth trying: one of six verdicts, a pure function of what simple models reach and what rows cost."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from stages.params import Requirement
 from stages.requirements import Figure, Interval, bound_words, shortfall, worst
 from stages.signals import Signal
 
-Name = Literal["go", "change_requirement", "collect_first", "do_not"]
+Name = Literal["go", "ask_for_more", "change_plan", "change_requirement", "collect_first", "do_not"]
 WORDS: dict[Name, str] = {
     "go": "go",
+    "ask_for_more": "go, and ask for more",
+    "change_plan": "go with a changed plan",
     "change_requirement": "go with a changed requirement",
     "collect_first": "collect first",
     "do_not": "do not do it",
@@ -88,7 +90,7 @@ class Reached:
 
 @dataclass(frozen=True)
 class Verdict:
-    """One of the four, in words, and what it stands on.
+    """One of the six, in words, and what it stands on.
 
     Attributes
     ----------
@@ -112,6 +114,13 @@ class Verdict:
     cost: Figure = field(default_factory=dict)
     change: dict[str, float] = field(default_factory=dict)
 
+    def and_beside(self, other: Verdict) -> Verdict:
+        """Return this verdict with what another says of the same plan, unless that is to go."""
+        if other.name == "go":
+            return self
+        says = f"{self.says}; and {WORDS[other.name]}: {other.says}"
+        return replace(self, says=says, change=other.change | self.change)
+
     def signal(self, evidence: dict[str, Any], beside: Sequence[str] = ()) -> Signal:
         """Return ``feasibility``, which fires unless the verdict is to go; ``beside`` is said after the verdict."""
         told = {"verdict": self.name, "rows_needed": self.rows, "cost": self.cost, "change": self.change} | evidence
@@ -130,7 +139,7 @@ class Verdict:
         )
 
 
-def verdict(reached: Mapping[str, Reached], supply: Supply, *, rule: str = "") -> Verdict:
+def verdict(reached: Mapping[str, Reached], supply: Supply, *, rule: str = "", go_on: str = "") -> Verdict:
     """Return whether to go, to change a requirement, to collect first, or not to do it.
 
     Parameters
@@ -141,6 +150,8 @@ def verdict(reached: Mapping[str, Reached], supply: Supply, *, rule: str = "") -
         The rows there are, and those that may be had.
     rule : str, optional
         What a rule without any model reaches, in words, where it surely meets every requirement.
+    go_on : str, optional
+        What to ask for then, in words, where the charter goes on although a rule suffices.
 
     Notes
     -----
@@ -149,7 +160,7 @@ def verdict(reached: Mapping[str, Reached], supply: Supply, *, rule: str = "") -
     more than the money there is, else no number of rows is a cure.
     """
     if rule:
-        return Verdict("do_not", f"{rule}, so there is nothing to learn")
+        return _ruled(rule, go_on, reached, supply)
     if not reached:
         return Verdict("go", "no requirement can be judged by a first look")
     rows = _needed(reached)
@@ -175,6 +186,14 @@ def verdict(reached: Mapping[str, Reached], supply: Supply, *, rule: str = "") -
     ]
     says = f"{'; '.join(told)}, and the source has no more: {_needs(rows, cost)}"
     return Verdict("collect_first", says, missing, rows, cost)
+
+
+def _ruled(rule: str, go_on: str, reached: Mapping[str, Reached], supply: Supply) -> Verdict:
+    """Return the verdict where a rule suffices."""
+    if not go_on:
+        return Verdict("do_not", f"{rule}, so there is nothing to learn")
+    simple = f" (a simple model reaches {_gone(reached, supply)})" if reached else ""
+    return Verdict("ask_for_more", f"{rule}, so {go_on}{simple}")
 
 
 def surely_missed(bound: Requirement, figure: Figure) -> bool:

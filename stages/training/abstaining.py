@@ -19,7 +19,7 @@ import pandas as pd
 from stages.answering import ANSWERED, Policy, confidence, limits, reasons
 from stages.context import Context
 from stages.metric_names import OF_ANSWERS
-from stages.training.failures import failure_bound
+from stages.training.failures import failure_bound, rows_without_failure
 from stages.training.metrics import Array, Figure, Flags, Scorer, bootstrap
 
 NOBODY = 2.0  # a confidence that no row has
@@ -115,17 +115,6 @@ def least_confidence(scorer: Scorer, most: float) -> float:
     return float(cuts[min(taken)]) if taken else NOBODY
 
 
-def rows_without_failure(most: float, level: float) -> int:
-    """Return how many rows without a failure show that surely no more than a share fails.
-
-    Examples
-    --------
-    >>> rows_without_failure(0.05, 0.95), rows_without_failure(0.01, 0.95)
-    (59, 299)
-    """
-    return math.ceil(math.log(1 - level) / math.log(1 - most))
-
-
 def _starts(rows: int, fewest: Callable[[float], int], level: float) -> tuple[list[int], float]:
     """Return at how many answers to start, as often as doublings of the least number fit, and the level of each."""
     found, each = list[int](), level
@@ -181,14 +170,22 @@ def at_errors(scorer: Scorer, errors: dict[str, float], **sampling: Any) -> dict
     Returns
     -------
     dict
-        For each ``max_error``, ``confidence`` and the figure ``coverage``.
+        For each ``max_error``, ``confidence`` and the figure ``coverage``; where nothing is answered also ``least``,
+        the same at the least share of wrong answers that lets some be.
     """
-    found = {}
+    found = dict[str, dict[str, Any]]()
     for name, most in errors.items():
-        least, kept = abstaining(scorer, most)
-        coverage: Figure = bootstrap(kept, ["coverage"], **sampling)["coverage"]
-        found[name] = {"max_error": most, "confidence": least, "coverage": coverage}
+        found[name] = _at_error(scorer, most, **sampling)
+        more = reachable(scorer, most) if found[name]["confidence"] >= NOBODY else None
+        found[name] |= {} if more is None else {"least": _at_error(scorer, more, **sampling)}
     return found
+
+
+def _at_error(scorer: Scorer, most: float, **sampling: Any) -> dict[str, Any]:
+    """Return what is answered where no more than a share of the answers may be wrong."""
+    least, kept = abstaining(scorer, most)
+    coverage: Figure = bootstrap(kept, ["coverage"], **sampling)["coverage"]
+    return {"max_error": most, "confidence": least, "coverage": coverage}
 
 
 def reachable(scorer: Scorer, most: float) -> float | None:

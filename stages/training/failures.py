@@ -6,6 +6,7 @@ The exact bound of Clopper & Pearson (1934), on an effective number of rows wher
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -76,6 +77,17 @@ def clopper_pearson(failed: float, rows: float, level: float) -> float:
     if rows <= 0 or failed >= rows:
         return 1.0
     return float(beta.ppf(level, failed + 1, rows - failed))
+
+
+def rows_without_failure(most: float, level: float) -> int:
+    """Return how many rows without a failure show that surely no more than a share fails.
+
+    Examples
+    --------
+    >>> rows_without_failure(0.05, 0.95), rows_without_failure(0.01, 0.95)
+    (59, 299)
+    """
+    return math.ceil(math.log(1 - level) / math.log(1 - most))
 
 
 def failure_bound(

@@ -17,8 +17,10 @@ import pytest
 from flows.plan import from_file, plan, show
 from flows.questions import explanation, questions_for
 from stages.errors import ParamsError, ProjectError
+from stages.files import write_json
 from stages.params import ARCHETYPES, HUMAN, check_params, read_params
-from tests.conftest import ROOT
+from tests.conftest import ROOT, bundled_table
+from tests.stages.test_planning import planned
 
 Answer = Callable[..., None]
 QUESTIONS = questions_for(HUMAN)  # the archetype of the flights
@@ -55,6 +57,39 @@ def test_every_question_is_of_a_key_and_is_explained() -> None:
         assert explanation(question.key).endswith(".")
 
 
+@pytest.mark.parametrize("ran", [False, True])
+def test_prices_name_the_classes_before_and_after_a_run(
+    tmp_path: Path, ran: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frame = bundled_table("breast_cancer", spoilt=False)
+    bounds = {"roc_auc": {"at_least": 0.9}}
+    planned(tmp_path, frame, "target", bounds, "classification")
+    if ran:
+        (tmp_path / "t.csv").unlink()
+        write_json(tmp_path / "data/schema.json", {"target": "target", "classes": ["benign", "malignant"]})
+    show(tmp_path)
+    said = capsys.readouterr().out
+    assert "What does it cost to take benign for malignant?" in said
+    assert "What does it cost to take malignant for benign?" in said
+
+
+def test_where_no_data_are_yet_the_classes_are_left_open(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    planned(tmp_path, bundled_table("breast_cancer", spoilt=False), "target", {"f1": {"at_least": 0}}, "classification")
+    (tmp_path / "t.csv").unlink()
+    show(tmp_path)
+    assert "What does it cost to take the first of two classes for the second?" in capsys.readouterr().out
+
+
+def test_what_has_no_answer_in_a_task_is_not_asked() -> None:
+    def keys(*about: Any) -> set[str]:
+        return {question.key for question in questions_for(*about)}
+
+    assert "answering.tolerance" not in keys("autonomous", "classification")
+    assert "answering.tolerance" in keys("autonomous", "regression")
+    assert not {"prices.false_positive", "answering.max_error"} & keys(HUMAN, "regression")
+    assert not {key for key in keys(HUMAN, "classification", ["a", "b", "c"]) if key.startswith("prices.false")}
+
+
 def test_answers_are_written_and_comments_stay(
     project: Path, answer: Answer, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -63,7 +98,7 @@ def test_answers_are_written_and_comments_stay(
             "goal": ["?", "Warn passengers."],
             "prices.label": ["a lot", "0.5"],
             "ethics.sensitive": ["[carrier]"],
-            "requirements": ["recall", "0.4", "n", "the airport", "", ""],
+            "requirements": ["recal", "recall", "?", "a lot", "0.4", "n", "the airport", "", ""],
         },
         ["y"],
     )
@@ -77,10 +112,28 @@ def test_answers_are_written_and_comments_stay(
     said = capsys.readouterr().out
     assert "What the project is for, in one sentence." in said
     assert "valid number" in said
+    assert "'recal' is no metric of a classification" in said
+    assert said.count("recall must be this or more. A number, such as 0.8 or 12.") == 2
+    assert "'dict'" not in said
+    assert f"next: loopwright run -C {project}" in said.replace("\n", "")
     after = (project / "params.yaml").read_text(encoding="utf-8")
     assert [line for line in before.splitlines() if line.startswith("#")] == [
         line for line in after.splitlines() if line.startswith("#")
     ]
+
+
+def test_what_an_archetype_adds_is_said_when_it_is_chosen(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    typed = ["autonomous" if question.key == "archetype" else "" for question in questions_for("autonomous")]
+    stream = io.StringIO("\n".join([*typed, "n"]) + "\n")
+    monkeypatch.setattr(stream, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr("sys.stdin", stream)
+    plan(project)
+    said = capsys.readouterr().out
+    assert "the archetype autonomous adds failure_bound at most 0.05" in said
+    assert "rows unlike all that it learned from go to a person" in said
+    assert "it asks for answering.level, answering.guardrails" in said
 
 
 def test_enter_to_all_changes_nothing(project: Path, answer: Answer, capsys: pytest.CaptureFixture[str]) -> None:

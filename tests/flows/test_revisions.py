@@ -198,6 +198,24 @@ def test_where_nothing_is_sure_enough_more_errors_may_be_allowed() -> None:
     assert "60% of the rows" in found[0].says
 
 
+@pytest.mark.parametrize("own", [{}, {"planning.requirements.failure_rate": {"at_most": 0.1}}])
+def test_where_what_is_asked_of_all_lets_nothing_be_answered_the_least_error_that_does_is_offered(
+    own: dict[str, Any],
+) -> None:
+    missed = {**FAILS, "value": 0.36, "low": 0.3, "high": 0.4, "bound": 0.1}
+    asked = less(0.1, value=0.0) | {"least": less(0.2, value=0.4, low=0.3, high=0.5)}
+    evidence = {"more": {}, "missed": [missed], "answering": {"failure_bound": asked}}
+    charter = {"planning.archetype": "autonomous", "planning.requirements.failure_bound": {"at_most": 0.1}} | own
+    now = with_evidence("training", evidence, fires=("requirements_missed",), patch=charter)
+    found = revisions(BY_NAME["requirements_unreached"], now)
+    assert kinds(found) == ["cure", "archetype", "stop"]
+    says = "40% (30 … 50%) of the rows are answered, of which no more than 20% are wrong (at 10% nothing would be"
+    assert says in found[1].says
+    changed = check_params(patching.patched(now.values, found[1].patch)).planning
+    assert (changed.archetype, changed.answering.max_error) == ("human_in_the_loop", 0.2)
+    assert changed.required["failure_rate"].at_most == 0.2 and not changed.required["failure_bound"].hard
+
+
 def test_a_rule_that_is_not_beaten_stays_and_the_model_may_advise() -> None:
     software = {"planning.archetype": "software_2.0"}
     now = situation("deployment", fires=("no_better_than_rule",), patch=software)

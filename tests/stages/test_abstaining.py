@@ -24,8 +24,8 @@ from stages.training.abstaining import (
     only,
     reachable,
     risk_coverage,
-    rows_without_failure,
 )
+from stages.training.failures import rows_without_failure
 from stages.training.metrics import Scorer
 from stages.training.selection import by_metric
 from stages.training.thresholds import sweep, threshold_to_abstain_from
@@ -125,6 +125,9 @@ def test_too_few_rows_answer_nothing_and_what_would_is_known() -> None:
     assert error is not None and 0.05 < error < 0.5
     assert least_confidence(scorer, error) < NOBODY
     assert reachable(replace(scorer, answered=np.zeros(50, dtype=bool)), 0.05) is None
+    found = at_errors(scorer, {"failure_bound": 0.05}, n=50, level=0.95, seed=0)["failure_bound"]
+    assert found["coverage"]["value"] == 0
+    assert found["least"]["max_error"] == error and found["least"]["coverage"]["low"] > 0
 
 
 def test_a_perfect_model_answers_everything() -> None:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from stages.files import read_json
 from stages.params import Requirement
 from stages.planning import charter, feasibility
-from stages.planning.success import beside, figures_to_beat
+from stages.planning.success import beside, figures_to_beat, to_ask_for
 from stages.planning.verdict import Reached, Supply, Verdict, verdict
 from stages.signals import Signal, read_signals
 from tests.conftest import ROOT, bundled_table, twins
@@ -47,7 +47,7 @@ def judged(folder: Path) -> Signal:
         ("diabetes", {"r2": {"at_least": 0.95}}, {}, "change_requirement", True),
         ("diabetes", {"r2": {"at_least": 0.95}}, {"budgets": {"labels": 300}}, "change_requirement", True),
         ("breast_cancer", {"log_loss": {"at_most": 0.01}}, {}, "collect_first", True),
-        ("breast_cancer", {"log_loss": {"at_most": 0.5}}, {}, "do_not", True),
+        ("breast_cancer", {"log_loss": {"at_most": 0.5}}, {"if_rule_suffices": "stop"}, "do_not", True),
         (
             "breast_cancer",
             {"log_loss": {"at_most": 0.01}},
@@ -60,7 +60,7 @@ def judged(folder: Path) -> Signal:
         (
             "breast_cancer",
             {"roc_auc": {"at_least": 0.9}, "log_loss": {"at_most": 0, "hard": False}},
-            {},
+            {"if_rule_suffices": "stop"},
             "do_not",
             True,
         ),
@@ -81,6 +81,21 @@ def test_the_verdict_on_real_tables(
     assert told["feasibility"]["verdict"] == verdict_
     offline = {name for name in requirements if name != "size_mb"}
     assert set(signal.evidence["requirements"]) == offline, "soft ones are told too"
+
+
+def test_where_a_rule_suffices_and_the_charter_goes_on_more_is_asked_for(tmp_path: Path) -> None:
+    bounds = {"log_loss": {"at_most": 0.5}}
+    signal = judged(project(tmp_path, "breast_cancer", bounds))
+    assert (signal.evidence["verdict"], signal.fires) == ("ask_for_more", True)
+    assert signal.says.startswith("go, and ask for more: the rule on")
+    assert (
+        "the requirements ask for little: set them to what you need (a simple model reaches log_loss 0." in signal.says
+    )
+    assert "do not" not in signal.says
+    plan = {"if_rule_suffices": "continue", "archetype": "software_2.0", "replaces": "rules:decide"}
+    assert to_ask_for(plan).endswith("present, the rule that works by now (planning.replaces: rules:decide)")
+    assert "empty, so the rule baseline" in to_ask_for(plan | {"replaces": ""})
+    assert to_ask_for(plan | {"if_rule_suffices": "stop"}) == ""
 
 
 def test_a_changed_requirement_is_named_with_what_is_reached(tmp_path: Path) -> None:
@@ -190,10 +205,10 @@ def cases(draw: st.DrawFn) -> tuple[dict[str, Reached], Supply]:
     return reached, supply
 
 
-@given(cases(), st.sampled_from(["", "the rule on a meets every requirement"]))
-def test_a_verdict_is_whole(case: tuple[dict[str, Reached], Supply], rule: str) -> None:
+@given(cases(), st.sampled_from(["", "the rule on a meets every requirement"]), st.sampled_from(["", "ask for more"]))
+def test_a_verdict_is_whole(case: tuple[dict[str, Reached], Supply], rule: str, go_on: str) -> None:
     reached, supply = case
-    found = verdict(reached, supply, rule=rule)
+    found = verdict(reached, supply, rule=rule, go_on=go_on)
     signal = found.signal({})
     assert found.says
     assert Signal.model_validate_json(signal.model_dump_json()) == signal
@@ -201,8 +216,8 @@ def test_a_verdict_is_whole(case: tuple[dict[str, Reached], Supply], rule: str) 
     assert (signal.fires is True) == (found.name != "go"), "the signal fires unless the verdict is to go"
     assert bool(found.change) == (found.name == "change_requirement")
     if rule:
-        assert found.name == "do_not"
-        assert rule in found.says
+        assert found.name == ("ask_for_more" if go_on else "do_not")
+        assert rule in found.says and go_on in found.says
     elif found.name == "collect_first":
         assert supply.source < supply.affordable, "more can be had than the source has"
     elif found.name == "do_not":
