@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from flows.changes import cost, outcome
 from flows.changes.archetype import less_autonomous
-from flows.changes.charter import bound_key, relaxable, relaxing
+from flows.changes.charter import bound_key, relax_missed, relaxable, relaxing
 from flows.changes.metric import swapped
 from flows.changes.rows import ROWS, with_spare
 from flows.changes.scope import narrowed
@@ -57,6 +57,8 @@ class Revision(BaseModel):
         For people.
     money : float or None
         What it costs beyond what is spent, in the charter's unit of money; None where no price is set.
+    leaves : list of str
+        The requirements that stay missed with it, as far as that is known.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -65,6 +67,7 @@ class Revision(BaseModel):
     patch: dict[str, Any] = Field(default_factory=dict)
     says: str
     money: float | None = None
+    leaves: list[str] = Field(default_factory=list)
 
 
 LEAVE = Revision(kind="stop", says="stop here: the evidence stays in the record", money=0.0)
@@ -108,17 +111,27 @@ def _own(row: Transition, situation: Situation) -> Iterator[Revision]:
         reached += [outcome.reached_words(situation, "outcome_low")] if "outcome_low" in row.signals else []
         reached += [outcome.best_words(situation)] if "outcome_flat" in row.signals else []
         reached = list(filter(None, reached))
-        yield Revision(kind="cure", patch=patch, says="; ".join([row.cure, *reached]), money=0.0)
+        leaves = _left(row, patch, situation)
+        told = [row.cure, *reached, *([f"{', '.join(leaves)} stays missed"] if leaves else [])]
+        yield Revision(kind="cure", patch=patch, says="; ".join(told), money=0.0, leaves=leaves)
+
+
+def _left(row: Transition, patch: Patch, situation: Situation) -> list[str]:
+    """Return what a row's own cure leaves missed, where that cure relaxes what is missed."""
+    if row.change is not relax_missed:
+        return []
+    return list(dict.fromkeys(str(item["metric"]) for item in situation.missed if bound_key(item) not in patch))
 
 
 def _relaxed(situation: Situation) -> Iterator[Revision]:
     """Relax each missed requirement alone: what the others then still ask for stays open."""
     missed = {str(item["metric"]): item for item in situation.missed}
     for name, item in missed.items():
-        others = ", ".join(other for other in missed if other != name)
-        if not others or not relaxable(item, situation):
+        others = [other for other in missed if other != name]
+        if not others or not relaxable(item, situation):  # of a single one, it is the row's own cure
             continue
-        yield Revision(kind="relax", patch=relaxing(item), says=f"{_reached(item)}; {others} stays missed", money=0.0)
+        says = f"{_reached(item)}; {', '.join(others)} stays missed"
+        yield Revision(kind="relax", patch=relaxing(item), says=says, money=0.0, leaves=others)
 
 
 def _giving_way(row: Transition, situation: Situation) -> Iterator[Revision]:

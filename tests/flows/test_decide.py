@@ -277,6 +277,44 @@ def test_an_unattended_run_revises_in_the_order_of_the_charter() -> None:
     assert (move.to, move.row) == (STOP, "nothing_left")
 
 
+SKILL = {"metric": "log_loss_skill", "value": 0.011, "low": 0.0, "high": 0.02, "bound": 0.03, "side": "at_least"}
+OURS = {"metric": "size_mb", "value": None, "bound": 1.0, "side": "at_most"}  # nothing is known to relax it to
+RELAXED = {"planning.requirements.roc_auc.at_least": 0.66}
+
+
+@pytest.mark.parametrize(
+    ("policy", "missed", "patch"),
+    [
+        ({"planning.unattended": "revise", "planning.revise": ["relax"]}, [MISSED], RELAXED),
+        (
+            {"planning.unattended": "revise", "planning.revise": ["narrow", "relax"]},
+            [MISSED, SKILL],
+            {**RELAXED, "planning.requirements.log_loss_skill.at_least": 0.011},
+        ),
+        ({"planning.unattended": "revise", "planning.revise": ["relax", "cure"]}, [MISSED, OURS], {}),
+        ({"planning.unattended": "relax"}, [MISSED, OURS], {}),
+    ],
+)
+def test_what_is_relaxed_when_nobody_is_there_leaves_nothing_missed(
+    policy: dict[str, Any], missed: list[dict[str, Any]], patch: dict[str, Any]
+) -> None:
+    spent = {"training.use": list(VALUES["training"]["candidates"]), **policy}
+    now = situation("training", fires=("requirements_missed",), patch=spent)
+    signals = {
+        name: found.model_copy(update={"evidence": {**found.evidence, "unused_groups": [], "missed": []}})
+        for name, found in now.signals.items()
+    }
+    missing = signals["requirements_missed"]
+    signals["requirements_missed"] = missing.model_copy(update={"evidence": {**missing.evidence, "missed": missed}})
+    move = decide(replace(now, signals=signals))
+    assert move.patch == patch
+    if patch:
+        assert (move.to, move.row) == ("planning", "requirements_unreached")
+    else:
+        refused = {item["row"]: item["refused"] for item in move.considered}
+        assert "size_mb would stay missed" in refused["requirements_unreached"]
+
+
 @pytest.mark.parametrize("missed", [(), ("requirements_missed",)])
 def test_the_next_metric_is_optimised_once_the_first_is_reached(missed: tuple[str, ...]) -> None:
     listed = {"planning.optimise": "roc_auc", "planning.optimise_next": ["size_mb", "log_loss"]}
