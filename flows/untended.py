@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from flows.changes import scope
 from flows.changes.charter import alone, relax_missed
 from flows.patching import changes_anything
 from flows.revisions import Revision, revisions
@@ -43,4 +44,4 @@ def refusal(revision: Revision, situation: Situation) -> str:
         return "nothing left to change"
     if revision.leaves:
         return f"{', '.join(revision.leaves)} would stay missed"
-    return ""
+    return scope.refusal(revision.patch, situation) if revision.kind == "narrow" else ""
