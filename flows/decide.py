@@ -175,7 +175,7 @@ def _try(row: Transition, situation: Situation, taken: int) -> tuple[Move | None
         return Move(to=row.to, row=row.name, reason=reason), ""
     patch, cure = row.change(situation), row.cure
     if row.asks and situation.params.planning.unattended in ("stop", "ask"):
-        return _asked(row, situation, reason, patch), ""
+        return _asked(row, situation, reason), ""
     if row.asks:
         revision, refused = taken_alone(row, situation)
         if revision is None:
@@ -188,10 +188,11 @@ def _try(row: Transition, situation: Situation, taken: int) -> tuple[Move | None
     return Move(to=row.to, row=row.name, reason=f"{reason} -> {cure}", patch=patch), ""
 
 
-def _asked(row: Transition, situation: Situation, reason: str, patch: Patch) -> Move:
+def _asked(row: Transition, situation: Situation, reason: str) -> Move:
     """Leave the decision to a person: wait for one, or stop with what may be chosen."""
     options = revisions(row, situation)
-    told: dict[str, Any] = {"row": row.name, "proposal": patch, "options": options}
+    proposal = next((option.patch for option in options if option.kind == "cure"), {})
+    told: dict[str, Any] = {"row": row.name, "proposal": proposal, "options": options}
     if situation.params.planning.unattended == "ask":
         text = _with_missing(reason + "; planning decides, and a person is asked", situation)
         return Move(to=WAITING, reason=text, asks=asks(row.to, situation), **told)
