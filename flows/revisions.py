@@ -218,6 +218,7 @@ def _bought(situation: Situation) -> Iterator[Revision]:
 def _reached(item: dict[str, Any]) -> str:
     low, high = item.get("low"), item.get("high")
     sure = f" ({low:.4g} … {high:.4g})" if low is not None and high is not None else ""
+    sure = f" (median {number(item['median'])})" if "median" in item else sure
     by = f" by {item['by']} in {item['where']}" if "by" in item else ""
     return (
         f"{item['metric']} {number(item.get('value'))}{sure}{by} instead of {bound_words(item['side'], item['bound'])}"

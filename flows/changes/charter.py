@@ -7,7 +7,10 @@ from typing import Any
 
 from flows.changes.ladder import dropped
 from flows.situation import Patch, Situation
-from stages.metric_names import FAILURES, OF_A_CONSTANT
+from stages.metric_names import FAILURES, KNOWN_IN_TRAINING, OF_A_CONSTANT, SERVING
+
+MEASURED = frozenset(SERVING) - KNOWN_IN_TRAINING
+ROOM = 1.2  # a fifth more than was measured
 
 
 def nothing(situation: Situation) -> Patch:
@@ -34,7 +37,12 @@ def alone(patch: Patch) -> Patch:
 
 
 def relaxing(item: dict[str, Any]) -> Patch:
-    """Return the patch that sets a missed requirement to the value that was reached, rounded to the easier side."""
+    """Return the patch that sets a missed requirement to the value that was reached, rounded to the easier side.
+
+    What is measured on a machine is another value the next time: it gets room, and two digits.
+    """
+    if item["metric"] in MEASURED:
+        return {bound_key(item): easier(item["value"] * ROOM, item["side"], 2)}
     return {bound_key(item): easier(item["value"], item["side"])}
 
 
@@ -73,8 +81,8 @@ def nearest(situation: Situation) -> list[dict[str, Any]]:
     return found
 
 
-def easier(value: float, side: str) -> float:
+def easier(value: float, side: str, significant: int = 3) -> float:
     """Return a value in three digits, rounded to the side on which a bound is met more easily."""
-    digits = 2 - math.floor(math.log10(abs(value))) if value else 0
+    digits = significant - 1 - math.floor(math.log10(abs(value))) if value else 0
     scale = 10.0**digits
     return round((math.floor if side == "at_least" else math.ceil)(value * scale) / scale, max(digits, 0))
