@@ -7,12 +7,12 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from flows.changes.charter import alone
 from flows.patching import changes_anything
 from flows.people.asking import Asks, asks
 from flows.revisions import Revision, releasing, revisions
 from flows.situation import Patch, Situation
 from flows.transitions import ANY, BOUNDS, BY_NAME, RELEASED, STAGES, STOP, TABLE, WAITING, Transition
+from flows.untended import taken as taken_alone
 from stages.requirements import number
 from stages.signals import Signal
 
@@ -173,13 +173,14 @@ def _try(row: Transition, situation: Situation, taken: int) -> tuple[Move | None
     reason = f"{row.when}: {_says(row, situation)}"
     if row.to in (STOP, WAITING):
         return Move(to=row.to, row=row.name, reason=reason), ""
-    patch, cure, policy = row.change(situation), row.cure, situation.params.planning.unattended
-    if row.asks and policy in ("stop", "ask"):
-        return _asked(row, situation, reason, patch), ""
+    patch, cure = row.change(situation), row.cure
+    if row.asks and situation.params.planning.unattended in ("stop", "ask"):
+        return _asked(row, situation, reason), ""
     if row.asks:
-        patch, cure = _revised(row, situation) if policy == "revise" else (patch, cure)
-        if patch and not alone(patch):
-            return None, "a budget is for a person to raise"
+        revision, refused = taken_alone(row, situation)
+        if revision is None:
+            return None, refused
+        patch, cure = dict(revision.patch), revision.says
     if not patch or not changes_anything(situation.values, patch):
         return None, "nothing left to change"
     if taken >= situation.params.planning.budgets.per_row:
@@ -187,24 +188,15 @@ def _try(row: Transition, situation: Situation, taken: int) -> tuple[Move | None
     return Move(to=row.to, row=row.name, reason=f"{reason} -> {cure}", patch=patch), ""
 
 
-def _asked(row: Transition, situation: Situation, reason: str, patch: Patch) -> Move:
+def _asked(row: Transition, situation: Situation, reason: str) -> Move:
     """Leave the decision to a person: wait for one, or stop with what may be chosen."""
     options = revisions(row, situation)
-    told: dict[str, Any] = {"row": row.name, "proposal": patch, "options": options}
+    proposal = next((option.patch for option in options if option.kind == "cure"), {})
+    told: dict[str, Any] = {"row": row.name, "proposal": proposal, "options": options}
     if situation.params.planning.unattended == "ask":
         text = _with_missing(reason + "; planning decides, and a person is asked", situation)
         return Move(to=WAITING, reason=text, asks=asks(row.to, situation), **told)
     return Move(to=STOP, reason=_with_missing(reason + "; planning decides, and nobody is there", situation), **told)
-
-
-def _revised(row: Transition, situation: Situation) -> tuple[Patch, str]:
-    """Return the first revision of a kind that the charter allows when nobody is there, and its words; else nothing."""
-    offered = revisions(row, situation)
-    for kind in situation.params.planning.revise:
-        for revision in offered:
-            if revision.kind == kind and changes_anything(situation.values, alone(revision.patch)):
-                return dict(revision.patch), revision.says
-    return {}, row.cure
 
 
 def _manual(situation: Situation) -> Move:

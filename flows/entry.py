@@ -11,7 +11,7 @@ from flows import patching
 from flows.decide import FORWARD
 from flows.people.labelling import answers_counted
 from flows.record import Iteration
-from flows.situation import Past, Situation, distance_of
+from flows.situation import Past, Situation, distance_of, missed_by
 from flows.transitions import RELEASED, STAGES, WAITING
 from stages.data.labels.log import read_answers, read_reviewed
 from stages.params import check_params, read_params
@@ -135,8 +135,17 @@ def past_of(record: list[Iteration], run: str) -> tuple[Past, ...]:
     A decision that nobody took in time is one of them: the iteration that asked for it was judged.
     """
     asked = {item.iteration: item for item in record}
+    said = [item.iteration for item in record if item.run == run and item.by == "person" and not item.steps]
     return tuple(
-        Past(item.stage, item.move["row"], _distance(judged), item.move["to"], _chosen(judged))
+        Past(
+            item.stage,
+            item.move["row"],
+            _distance(judged),
+            item.move["to"],
+            _chosen(judged),
+            # What a person changed since may be what it was held against.
+            _missed(judged) if item.iteration > max(said, default=0) else (),
+        )
         for item in record
         if item.run == run and item.by != "person" and goes_back(item.move)
         for judged in (asked.get(question_of(item) or item.iteration, item),)
@@ -172,7 +181,15 @@ def situation(
 
 
 def _distance(item: Iteration) -> float | None:
-    return distance_of(item.stage, {entry["name"]: Signal(**entry) for entry in item.signals})
+    return distance_of(item.stage, _signals(item))
+
+
+def _missed(item: Iteration) -> tuple[dict[str, Any], ...]:
+    return tuple(missed_by(_signals(item)))
+
+
+def _signals(item: Iteration) -> dict[str, Signal]:
+    return {entry["name"]: Signal(**entry) for entry in item.signals}
 
 
 def _chosen(item: Iteration) -> str | None:

@@ -14,7 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from flows.changes import cost, outcome
 from flows.changes.archetype import less_autonomous
-from flows.changes.charter import bound_key, relaxable, relaxing
+from flows.changes.charter import bound_key, nearest, relax_missed, relaxable, relaxing
+from flows.changes.ladder import brought_back
 from flows.changes.metric import swapped
 from flows.changes.rows import ROWS, with_spare
 from flows.changes.scope import narrowed
@@ -37,6 +38,9 @@ Kind = Literal[
 ]
 # The rows that a part of the rows, or another metric, may be a way out of.
 BY_QUALITY = frozenset({"requirements_missed", "requirements_trade_off", "pilot_fails", "outcome_low"})
+# What changes the charter so that a candidate that failed by it may do, and where candidates fail.
+OF_CHARTER = frozenset({"cure", "relax", "give_way", "narrow", "swap", "archetype"})
+JUDGING, USE = ("training", "deployment"), "training.use"
 LABELS, MONEY = "planning.budgets.labels", "planning.budgets.money"
 
 
@@ -57,6 +61,8 @@ class Revision(BaseModel):
         For people.
     money : float or None
         What it costs beyond what is spent, in the charter's unit of money; None where no price is set.
+    leaves : list of str
+        The requirements that stay missed with it, as far as that is known.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -65,6 +71,7 @@ class Revision(BaseModel):
     patch: dict[str, Any] = Field(default_factory=dict)
     says: str
     money: float | None = None
+    leaves: list[str] = Field(default_factory=list)
 
 
 LEAVE = Revision(kind="stop", says="stop here: the evidence stays in the record", money=0.0)
@@ -81,6 +88,7 @@ def revisions(row: Transition, situation: Situation) -> list[Revision]:
         What `decide` looks at.
     """
     found: list[Revision] = []
+    back = brought_back(situation, row.signals) if row.stage in JUDGING else {}
     offered = (
         *_own(row, situation),
         *_relaxed(situation),
@@ -90,10 +98,19 @@ def revisions(row: Transition, situation: Situation) -> list[Revision]:
         *_bought(situation),
         *_shared(situation),
     )
-    for revision in offered:
+    for offer in offered:
+        revision = _with(offer, back) if offer.patch and offer.kind in OF_CHARTER else offer
         if revision.patch and revision.patch not in [other.patch for other in found]:
             found.append(revision)
     return [*found, LEAVE]
+
+
+def _with(revision: Revision, back: Patch) -> Revision:
+    """Return a revision that lets candidates be chosen again that failed by the charter as it was."""
+    if not back:
+        return revision
+    says = f"{revision.says}; what failed before may be chosen again: {', '.join(back[USE])}"
+    return revision.model_copy(update={"patch": {**revision.patch, **back}, "says": says})
 
 
 def releasing() -> list[Revision]:
@@ -104,21 +121,35 @@ def releasing() -> list[Revision]:
 def _own(row: Transition, situation: Situation) -> Iterator[Revision]:
     patch = row.change(situation)
     if patch:
-        reached = [_reached(item) for item in situation.missed if bound_key(item) in patch]
+        reached = [_reached(item) for item in nearest(situation) if bound_key(item) in patch]
         reached += [outcome.reached_words(situation, "outcome_low")] if "outcome_low" in row.signals else []
         reached += [outcome.best_words(situation)] if "outcome_flat" in row.signals else []
         reached = list(filter(None, reached))
-        yield Revision(kind="cure", patch=patch, says="; ".join([row.cure, *reached]), money=0.0)
+        leaves = _left(row, patch, situation)
+        told = [row.cure, *reached, *([f"{', '.join(leaves)} stays missed"] if leaves else [])]
+        yield Revision(kind="cure", patch=patch, says="; ".join(told), money=0.0, leaves=leaves)
+
+
+def _left(row: Transition, patch: Patch, situation: Situation) -> list[str]:
+    """Return what a row's own cure leaves missed, where that cure relaxes what is missed."""
+    if row.change is not relax_missed:
+        return []
+    items, fails = nearest(situation), situation.signals.get("pilot_fails")
+    left = [str(item["metric"]) for item in items if bound_key(item) not in patch]
+    if fails is not None and fails.evidence.get("worse_than_constant") and not any("by" in item for item in items):
+        left.append("a loss below the constant's")
+    return list(dict.fromkeys(left))
 
 
 def _relaxed(situation: Situation) -> Iterator[Revision]:
     """Relax each missed requirement alone: what the others then still ask for stays open."""
-    missed = {str(item["metric"]): item for item in situation.missed}
+    missed = {str(item["metric"]): item for item in nearest(situation)}
     for name, item in missed.items():
-        others = ", ".join(other for other in missed if other != name)
-        if not others or not relaxable(item, situation):
+        others = [other for other in missed if other != name]
+        if not others or not relaxable(item, situation):  # of a single one, it is the row's own cure
             continue
-        yield Revision(kind="relax", patch=relaxing(item), says=f"{_reached(item)}; {others} stays missed", money=0.0)
+        says = f"{_reached(item)}; {', '.join(others)} stays missed"
+        yield Revision(kind="relax", patch=relaxing(item), says=says, money=0.0, leaves=others)
 
 
 def _giving_way(row: Transition, situation: Situation) -> Iterator[Revision]:
@@ -187,7 +218,11 @@ def _bought(situation: Situation) -> Iterator[Revision]:
 def _reached(item: dict[str, Any]) -> str:
     low, high = item.get("low"), item.get("high")
     sure = f" ({low:.4g} … {high:.4g})" if low is not None and high is not None else ""
-    return f"{item['metric']} {number(item.get('value'))}{sure} instead of {bound_words(item['side'], item['bound'])}"
+    sure = f" (median {number(item['median'])})" if "median" in item else sure
+    by = f" by {item['by']} in {item['where']}" if "by" in item else ""
+    return (
+        f"{item['metric']} {number(item.get('value'))}{sure}{by} instead of {bound_words(item['side'], item['bound'])}"
+    )
 
 
 def _shared(situation: Situation) -> Iterator[Revision]:

@@ -22,6 +22,7 @@ from flows.people import labelling
 from flows.project import check_project
 from flows.releases import by_loop
 from flows.show import Show
+from flows.timings import with_timings
 from flows.transitions import RELEASED
 from stages.deployment.release_log import mend_if_any
 from stages.errors import ParamsError, ProjectError
@@ -98,6 +99,7 @@ class Session:
         """
         lines = record.read_record(self.project)
         signals = list(read_signals(self.project / "signals" / f"{entry.stage}.json").values())
+        signals = with_timings(self.project, signals) if entry.stage == "deployment" else signals
         signals += self.engine.compare_champion(entry.number) if entry.stage == "deployment" else []
         if entry.stage == "deployment":
             write_reports(self.project, entry.number, signals)

@@ -18,7 +18,7 @@ class Past:
     """One earlier way back of this run: from a stage, by a row, to a stage.
 
     ``distance`` says how far from a release it was (see `distance_of`), None where no model was judged; ``chosen`` is
-    the candidate that was judged.
+    the candidate that was judged, and ``missed`` what it missed.
     """
 
     stage: str
@@ -26,6 +26,7 @@ class Past:
     distance: float | None = None
     to: str = ""
     chosen: str | None = None
+    missed: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,8 @@ OF_GROUPS: dict[str, tuple[str, ...]] = {
     "regression": ("mean_prediction",),
 }
 AGAINST_A_MEAN = frozenset({"log_loss_skill", "mae_skill", "r2", "rmse_skill"})  # beside what is another in each group
+# What a constant reaches of these whatever the rows are: to require no more is to require nothing.
+OF_A_CONSTANT = {"log_loss_skill": 0.0, "mae_skill": 0.0, "r2": 0.0, "rmse_skill": 0.0, "roc_auc": 0.5}
 DIFFERENCE, RATIO = "_difference", "_ratio"
 # The loss in which gaps, curves and slices are diagnosed: a proper score, summed over rows.
 LOSS_LIKE = frozenset({"brier", "log_loss", "log_loss_skill", "r2", "rmse", "rmse_skill"})  # the same best model

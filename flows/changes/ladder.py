@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from itertools import takewhile
 from typing import Any
 
-from flows.situation import Patch, Situation
+from flows.situation import Past, Patch, Situation
 
 FIRST_TRIALS = 20
 # The rows that say that the candidate itself is at fault.
@@ -63,15 +65,29 @@ def cheaper_candidate(situation: Situation) -> Patch:
 
 
 def untried(situation: Situation) -> list[str]:
-    """Return the rungs not in use, but for those that failed since the data last changed."""
+    """Return the rungs not in use, but for those that failed since the data or the charter last changed."""
     ladder, used = _ladder(situation)
-    failed = set()
-    for past in reversed(situation.history):
-        if past.to == "data":
-            break
-        if past.row in REJECTING:
-            failed.add(past.chosen)
+    failed = {past.chosen for past in dropped(situation)}
     return [name for name in ladder if name not in used and name not in failed]
+
+
+def dropped(situation: Situation) -> list[Past]:
+    """Return the ways back by which rungs not in use failed since data or charter last changed, latest first."""
+    ladder, used = _ladder(situation)
+    since = takewhile(lambda past: past.to not in ("data", "planning"), reversed(situation.history))
+    return [past for past in since if past.row in REJECTING and past.chosen in ladder and past.chosen not in used]
+
+
+def brought_back(situation: Situation, signals: Collection[str]) -> Patch:
+    """Return the rungs in use with those that failed by what a changed charter may forgive; nothing where none did.
+
+    A failing test is forgiven only where that is what planning is asked about, and negative flips never: no requirement
+    asks for them.
+    """
+    ladder, used = _ladder(situation)
+    forgiven = REJECTING - {"too_many_flips"} - (set() if "tests_fail" in signals else {"tests_fail"})
+    back = {past.chosen for past in dropped(situation) if past.row in forgiven and past.chosen}
+    return _use([*used, *back], ladder) if back else {}
 
 
 def _ladder(situation: Situation) -> tuple[list[str], list[str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from flows.changes.charter import easier
+from flows.changes.charter import easier, worth_requiring
 from flows.situation import Patch, Situation
 from stages.requirements import number
 
@@ -37,9 +37,13 @@ def swapped(situation: Situation) -> Iterator[tuple[Patch, str]]:
         says += f"{number(given_up['was'])} to {number(given_up['value'])}"
         if given_up["metric"] not in planning.requirements:
             limit = easier(given_up["value"], given_up["side"])
+            if not worth_requiring(given_up["metric"], limit):
+                continue
             patch[f"planning.requirements.{given_up['metric']}"] = {given_up["side"]: limit}
             says += f", which it then must keep ({given_up['side'].replace('_', ' ')} {limit:g})"
         if not bound.met_by(item["value"]):
+            if not worth_requiring(name, easier(item["value"], bound.side)):
+                continue
             patch[f"planning.requirements.{name}.{bound.side}"] = easier(item["value"], bound.side)
             says += f"; nothing reaches {bound.bound:g}"
         if name in planning.optimise_next:

@@ -127,7 +127,7 @@ def answer_or_rule(project: Path, asked: Iteration) -> Answer | None:
         takes = asks_of(asked).then == "relax"
         rule = Answer(
             verdict="timed_out",
-            patch=alone(asked.move["proposal"]) if takes else {},
+            patch=by_charter(asked) if takes else {},
             because=nobody,
             by=CHARTER,
             at=now().isoformat(timespec="seconds"),
@@ -137,6 +137,13 @@ def answer_or_rule(project: Path, asked: Iteration) -> Answer | None:
         with suppress(TooLate):  # an answer that came at the last moment counts
             give(project, asked, rule)
     return given(project, asked)
+
+
+def by_charter(asked: Iteration) -> dict[str, Any]:
+    """Return what may be taken of the proposal when nobody answers: nothing where it leaves a requirement missed."""
+    proposal = asked.move["proposal"]
+    idle = any(option.leaves and option.patch == proposal for option in options_of(asked))
+    return {} if idle else alone(proposal)
 
 
 def settled(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from flows.changes.charter import alone
 from flows.people import answers
 from flows.record import Iteration
 from flows.words import option_lines, patch_line
@@ -28,7 +27,7 @@ def how_to_go_on(last: Iteration, *, options: bool = True) -> list[str]:
     if not last.move.get("asks"):
         return [f"next: {next_step(last)}"]
     until, takes = answers.deadline(last), answers.asks_of(last).then == "relax"
-    proposal = alone(last.move["proposal"])
+    proposal = answers.by_charter(last)
     then = f"{patch_line(proposal)} is taken" if takes and proposal else "the run stops"
     if takes and answers.about_release(last):
         then = "it is released"

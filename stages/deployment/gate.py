@@ -237,6 +237,7 @@ def _ways(work: Context, chosen: str, missed: list[str]) -> dict[str, Any]:
     """Return what the loop may change."""
     ways = {key: work.schema.get(key) for key in ("more", "more_rows", "include_pilot", "unused_groups")}
     rows = {"rows": work.schema["window"]["rows"], "pilot_rows": work.schema["pilot"]["rows"]}
+    ways["outside"] = work.schema.get("scope", {}).get("share_outside", 0.0)
     narrowing = work.project / "release" / "narrowing.json"
     parts = read_json(narrowing)["parts"] if narrowing.exists() else []
     less = read_json(work.project / "metrics" / "evaluation.json").get("answering", {})

@@ -194,6 +194,11 @@ class Planning(Section):
         description="With `unattended: revise`, the kinds of revision that may be taken, in order; docs/planning.md "
         "says what each is. None of them buys rows.",
     )
+    max_outside: Share = Field(
+        0.5,
+        description="With `unattended: revise`, the largest share of all rows that may lie outside of the scope when "
+        "it is narrowed. A person may narrow it further.",
+    )
     approvals: Approvals = Field(default_factory=Approvals)
     prices: Prices = Field(default_factory=Prices)
     ethics: Ethics = Field(default_factory=Ethics)

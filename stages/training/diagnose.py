@@ -83,6 +83,7 @@ def _ways(work: Context, chosen: str) -> dict[str, Any]:
     ways = {key: work.schema.get(key) for key in ("more", "more_rows", "unused_groups")}
     narrowing = work.project / "models" / "narrowing.json"
     ways["narrow"] = read_json(narrowing)["parts"] if narrowing.exists() else []
+    ways["outside"] = work.schema.get("scope", {}).get("share_outside", 0.0)
     ways |= {"rows": work.schema["window"]["rows"], "pilot_rows": work.schema["pilot"]["rows"], "chosen": chosen}
     return ways | {"baselines": {name: item.get(beside, {}).get("value") for name, item in baselines.items()}}
 

@@ -201,6 +201,11 @@ def test_what_the_charter_takes_is_a_way_back_of_the_loop_and_bounded() -> None:
     (past,) = past_of([asked, said], "ab12")
     assert past.row == "requirements_unreached"
     assert past.distance == pytest.approx(1 + 0.04 / 0.7), "the model that was judged is that of the question"
+    assert past.missed == (MISSED,)
+    manual = line(7, Move(to="planning", row="manual", reason="so", patch={KEY: 0.6}), by="person", steps=[])
+    assert [found.missed for found in past_of([asked, said, manual], "ab12")] == [()], (
+        "it was held against other params"
+    )
     again = asking(then="relax", number=9)
     stopped = answers.settled(again, ruled, VALUES, [asked, said, again], 1)
     assert stopped.to == STOP

@@ -257,13 +257,14 @@ def test_planning_relaxes_only_when_the_charter_says_so() -> None:
 
 
 def test_an_unattended_run_revises_in_the_order_of_the_charter() -> None:
-    part = {"condition": {"column": "origin", "values": ["EWR"]}, "share": 0.4, "figures": []}
+    part = {"condition": {"column": "origin", "values": ["EWR"]}, "share": 0.6, "figures": []}
     spent = {"training.use": list(VALUES["training"]["candidates"]), "planning.unattended": "revise"}
 
     def decided(kinds: list[str], **evidence: Any) -> Move:
         now = situation("training", fires=("requirements_missed",), patch={**spent, "planning.revise": kinds})
+        sure = {"unused_groups": [], "missed": [{**MISSED, "low": 0.64, "high": 0.68}]}
         signals = {
-            name: found.model_copy(update={"evidence": {**found.evidence, "unused_groups": [], **evidence}})
+            name: found.model_copy(update={"evidence": {**found.evidence, **sure, **evidence}})
             for name, found in now.signals.items()
         }
         return decide(replace(now, signals=signals))
@@ -271,10 +272,83 @@ def test_an_unattended_run_revises_in_the_order_of_the_charter() -> None:
     move = decided(["narrow", "cure"], narrow=[part])
     assert (move.to, move.row) == ("planning", "requirements_unreached")
     assert move.patch == {"data.collect.scope": [part["condition"]]}
-    assert "only origin = EWR: 40% of the rows" in move.reason
+    assert "only origin = EWR: 60% of the rows" in move.reason
     assert decided(["narrow", "cure"], narrow=[]).patch == {"planning.requirements.roc_auc.at_least": 0.66}
     move = decided(["narrow"], narrow=[])
     assert (move.to, move.row) == (STOP, "nothing_left")
+
+
+NEAR = {"metric": "roc_auc", "value": 0.6996, "low": 0.65, "high": 0.75, "bound": 0.7, "side": "at_least"}
+FAR = {**NEAR, "value": 0.66, "low": 0.64, "high": 0.68}
+
+
+@pytest.mark.parametrize(
+    ("missed", "scope", "outside", "most", "refused"),
+    [
+        (FAR, [], 0.0, 0.5, ""),
+        (FAR, [{"column": "carrier", "values": ["B6", "UA"]}], 0.25, 0.5, ""),
+        (NEAR, [], 0.0, 0.5, "the miss is not sure"),
+        (MISSED, [], 0.0, 0.5, "the miss is not sure"),
+        (FAR, [{"column": "origin", "values": ["EWR", "LGA"]}], 0.2, 0.5, "narrowed by origin already"),
+        (FAR, [{"column": "carrier", "values": ["B6", "UA"]}], 0.4, 0.5, "58% of the rows would lie outside, 50% may"),
+        (FAR, [], 0.0, 0.2, "30% of the rows would lie outside, 20% may"),
+    ],
+)
+def test_the_scope_is_narrowed_by_nobody_only_for_a_sure_miss_and_not_far(
+    missed: dict[str, Any], scope: list[dict[str, Any]], outside: float, most: float, refused: str
+) -> None:
+    patch: dict[str, Any] = {"training.use": list(VALUES["training"]["candidates"])}
+    patch |= {"planning.unattended": "revise"}
+    patch |= {"planning.revise": ["narrow"], "planning.max_outside": most, "data.collect.scope": scope}
+    now = situation("training", fires=("requirements_missed",), patch=patch)
+    part = {"condition": {"column": "origin", "values": ["EWR"]}, "share": 0.7, "figures": []}
+    more = {"unused_groups": [], "missed": [missed], "narrow": [part], "outside": outside}
+    signals = {n: s.model_copy(update={"evidence": {**s.evidence, **more}}) for n, s in now.signals.items()}
+    move = decide(replace(now, signals=signals))
+    if refused:
+        assert (move.to, move.row) == (STOP, "nothing_left")
+        found = {item["row"]: item["refused"] for item in move.considered}
+        assert refused in found["requirements_unreached"]
+    else:
+        assert move.patch == {"data.collect.scope": [*scope, part["condition"]]}
+
+
+SKILL = {"metric": "log_loss_skill", "value": 0.011, "low": 0.0, "high": 0.02, "bound": 0.03, "side": "at_least"}
+OURS = {"metric": "size_mb", "value": None, "bound": 1.0, "side": "at_most"}  # nothing is known to relax it to
+RELAXED = {"planning.requirements.roc_auc.at_least": 0.66}
+
+
+@pytest.mark.parametrize(
+    ("policy", "missed", "patch"),
+    [
+        ({"planning.unattended": "revise", "planning.revise": ["relax"]}, [MISSED], RELAXED),
+        (
+            {"planning.unattended": "revise", "planning.revise": ["narrow", "relax"]},
+            [MISSED, SKILL],
+            {**RELAXED, "planning.requirements.log_loss_skill.at_least": 0.011},
+        ),
+        ({"planning.unattended": "revise", "planning.revise": ["relax", "cure"]}, [MISSED, OURS], {}),
+        ({"planning.unattended": "relax"}, [MISSED, OURS], {}),
+    ],
+)
+def test_what_is_relaxed_when_nobody_is_there_leaves_nothing_missed(
+    policy: dict[str, Any], missed: list[dict[str, Any]], patch: dict[str, Any]
+) -> None:
+    spent = {"training.use": list(VALUES["training"]["candidates"]), **policy}
+    now = situation("training", fires=("requirements_missed",), patch=spent)
+    signals = {
+        name: found.model_copy(update={"evidence": {**found.evidence, "unused_groups": [], "missed": []}})
+        for name, found in now.signals.items()
+    }
+    missing = signals["requirements_missed"]
+    signals["requirements_missed"] = missing.model_copy(update={"evidence": {**missing.evidence, "missed": missed}})
+    move = decide(replace(now, signals=signals))
+    assert move.patch == patch
+    if patch:
+        assert (move.to, move.row) == ("planning", "requirements_unreached")
+    else:
+        refused = {item["row"]: item["refused"] for item in move.considered}
+        assert "size_mb would stay missed" in refused["requirements_unreached"]
 
 
 @pytest.mark.parametrize("missed", [(), ("requirements_missed",)])

@@ -10,10 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flows import patching
+from flows.changes.ladder import untried
 from flows.patching import changes_anything
 from flows.revisions import Kind, Revision, revisions
-from flows.situation import Situation
+from flows.situation import Past, Situation
 from flows.transitions import BY_NAME, TABLE
+from flows.untended import taken
 from stages.params import Planning, Requirement, check_params
 from stages.training.requirement_signals import give_way, requirements_trade_off
 from tests.flows.test_decide import MISSED, situation
@@ -312,3 +314,57 @@ def test_an_outcome_that_is_not_good_enough_may_choose_or_be_accepted() -> None:
 def test_kinds_that_a_charter_may_allow_are_kinds_that_are_offered() -> None:
     allowed = set(get_args(get_args(Planning.model_fields["revise"].annotation)[0]))
     assert allowed <= set(get_args(Kind)) - {"stop", "buy_rows", "raise_budget"}
+
+
+def after_a_failed_pilot(reached: float, best: float, **changed: Any) -> Situation:
+    """The better candidate failed in the pilot and was dropped; what is left reaches less on the validation rows."""
+    item = {"metric": "log_loss_skill", "value": reached, "low": -0.1, "high": 0.1, "bound": 0.02, "side": "at_least"}
+    failed = Past("deployment", "pilot_fails", 0.1, "training", "boosting", ({**item, "value": best},))
+    charter = {"planning.requirements": {"log_loss_skill": {"at_least": 0.02}}, "training.use": ["logistic"]}
+    evidence = {"more": {}, "missed": [item], "chosen": "logistic"}
+    now = with_evidence("training", evidence, fires=("requirements_missed",), patch=charter | changed)
+    return replace(now, history=(failed,))
+
+
+def test_what_was_reached_is_that_of_the_best_candidate_and_it_is_brought_back() -> None:
+    now = after_a_failed_pilot(-0.0558, 0.018)
+    found = revisions(BY_NAME["requirements_unreached"], now)
+    assert kinds(found) == ["cure", "stop"]
+    assert found[0].patch == {
+        "planning.requirements.log_loss_skill.at_least": 0.018,
+        "training.use": ["logistic", "boosting"],
+    }
+    assert "log_loss_skill 0.018 (-0.1 … 0.1) by boosting in deployment instead of at least 0.02" in found[0].says
+    planned = replace(now, history=(*now.history, Past("training", "requirements_unreached", 1.5, "planning")))
+    assert kinds(revisions(BY_NAME["requirements_unreached"], planned)) == ["stop"]  # -0.0558 is all there is then
+    assert "boosting" in untried(planned)
+    other = after_a_failed_pilot(0.01, 0.018, **{"planning.requirements.log_loss_skill": {"at_least": 0.03}})
+    (first, *_) = revisions(BY_NAME["requirements_unreached"], other)
+    assert first.patch["planning.requirements.log_loss_skill.at_least"] == 0.01  # boosting was held against another
+
+
+@pytest.mark.parametrize(("metric", "value"), [("log_loss_skill", -0.0558), ("log_loss_skill", 0.0), ("roc_auc", 0.5)])
+def test_nothing_is_relaxed_to_what_a_constant_reaches(metric: str, value: float) -> None:
+    missed = {"metric": metric, "value": value, "low": -0.1, "high": 0.6, "bound": 0.7, "side": "at_least"}
+    charter = {"planning.requirements": {metric: {"at_least": 0.7}}}
+    now = with_evidence("training", {"more": {}, "missed": [missed]}, fires=("requirements_missed",), patch=charter)
+    assert kinds(revisions(BY_NAME["requirements_unreached"], now)) == ["stop"]
+
+
+def test_a_test_that_fails_is_forgiven_only_where_planning_is_asked_about_it() -> None:
+    charter = {"training.use": ["logistic"]}
+    history = (
+        Past("deployment", "tests_fail", 1.0, "training", "boosting"),
+        Past("deployment", "too_many_flips", 1.0, "training", "shallow_boosting"),
+    )
+    for row, back in (("pilot_unreached", None), ("tests_unreached", ["logistic", "boosting"])):
+        now = with_evidence("deployment", {"missed": [MISSED]}, fires=BY_NAME[row].signals, patch=charter)
+        (first, *_) = revisions(BY_NAME[row], replace(now, history=history))
+        assert first.patch.get("training.use") == back
+
+
+def test_a_model_worse_than_a_constant_is_never_relaxed_for_when_nobody_is_there() -> None:
+    relax = {"planning.unattended": "relax", "training.use": ["logistic"]}
+    evidence = {"missed": [MISSED], "worse_than_constant": True}
+    now = with_evidence("deployment", evidence, fires=("pilot_fails",), patch=relax)
+    assert taken(BY_NAME["pilot_unreached"], now) == (None, "cure: a loss below the constant's would stay missed")
