@@ -182,7 +182,8 @@ def _tell(console: Console, counted: Counted, out: Path | None, *, timeless: str
         console.print(escape(text), soft_wrap=True)
 
     wait = counted.rows - counted.answered
-    say(f"{counted.answered} of {counted.rows} rows are answered by release {counted.release}, {wait} wait for review")
+    by = f"rows are answered by release {counted.release}"
+    say(f"{counted.answered} of {counted.rows} {by}, {wait} are left to people")
     for reason, count in counted.reasons.items():
         say(f"  {count} {reason}: {WORDS.get(reason, reason)}")
     if counted.logged is None:
@@ -194,4 +195,4 @@ def _tell(console: Console, counted: Counted, out: Path | None, *, timeless: str
     if out is not None:
         say(f"wrote {out}")
     if wait and counted.logged is not None:
-        say("next: loopwright review export --out FILE")
+        say("next: loopwright review tells how many of them wait; loopwright review export --out FILE")

@@ -31,7 +31,7 @@ def test_what_people_say_of_unsure_rows_is_learned_from(cli: Cli, tmp_path: Path
     answered = cli(project, "predict", "../new.csv", "--out", "out.csv")
     out = pd.read_csv(project / "out.csv")
     unsure = int((~out["answered"]).sum())
-    assert f"{unsure} wait for review" in answered.stderr
+    assert f"{unsure} are left to people" in answered.stderr
     assert unsure > 5
     cli(project, "review", "export", "--out", "sheet.csv", "-n", "5")
     sheet = pd.read_csv(project / "sheet.csv", dtype=str, keep_default_na=False)

@@ -20,6 +20,9 @@ def checked(key: str, value: Any) -> None:
     check_plan(check_params(patching.patched(read_params(ROOT), {key: value})).planning)
 
 
+NO_CELLS: list[Any] = [{}, [1], None, math.nan]
+
+
 @pytest.mark.parametrize(
     ("key", "value", "where"),
     [
@@ -28,7 +31,7 @@ def checked(key: str, value: Any) -> None:
             for side in ("at_least", "at_most")
             for odd in (math.nan, math.inf)
         ),
-        *((SCOPE, [{"column": "c", "values": ["a", odd]}], f"{SCOPE}.0: values") for odd in ({}, [1], None, math.nan)),
+        *((SCOPE, [{"column": "c", "values": ["a", odd]}], f"{SCOPE}.0: values") for odd in NO_CELLS),
         *(("planning.answering.max_error", odd, "planning.answering.max_error") for odd in (0, 1e-17, 1, math.nan)),
         *(("planning.answering.level", odd, "planning.answering.level") for odd in (0.5, 0.9999999999999999, 1)),
         *(("planning.answering.tolerance", odd, "planning.answering.tolerance") for odd in (0, math.inf, math.nan)),
