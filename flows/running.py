@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -138,9 +139,23 @@ def restore(project: Path, number: int, *, force: bool = False) -> Iteration:
         show.note(
             f"iteration {number} ({item.stage}, data {(item.data_version or 'none')[:8]}) is back in the workspace"
         )
-        if ran:
-            show.note(f"run now, because the loop had not reached them then: {', '.join(ran)}")
+        for words in why_ran(ran, {step["name"] for line in lines if line.iteration <= number for step in line.steps}):
+            show.note(words)
         return item
+
+
+def why_ran(ran: Sequence[str], reached: Set[str]) -> list[str]:
+    """Say why a restore ran steps, given those that some iteration up to that one had reached.
+
+    Logs of labels only grow and are not restored: a step that read them depends on other files than then, and reads as
+    many of their lines as it did.
+    """
+    now, again = ([name for name in ran if (name in reached) == known] for known in (False, True))
+    told = [f"run now, because the loop had not reached them then: {', '.join(now)}"] if now else []
+    if again:
+        why = "what they read was added to since (labels/), or is no longer in DVC's cache"
+        told.append(f"run again, because {why}: {', '.join(again)}")
+    return told
 
 
 def find(lines: list[Iteration], number: int) -> Iteration:

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flows.record import RECORD_FILE, Iteration, append, read_record
+from flows.running import why_ran
 from flows.words import remarks
 from stages.errors import ProjectError
 
@@ -124,3 +125,11 @@ def test_figures_that_are_no_json_are_not_written(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="JSON"):
         append(tmp_path, iteration(2, seconds=float("nan")))
     assert path.read_bytes() == before
+
+
+def test_a_restore_says_of_each_step_why_it_ran() -> None:
+    now, again = why_ran(["label", "train", "evaluate"], {"collect", "label"})
+    assert now == "run now, because the loop had not reached them then: train, evaluate"
+    assert again.startswith("run again, because what they read was added to since (labels/)")
+    assert again.endswith(": label")
+    assert why_ran([], {"label"}) == []
