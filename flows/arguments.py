@@ -54,7 +54,9 @@ def parser() -> argparse.ArgumentParser:
 
 def _going_round(commands: Commands) -> None:
     run = commands.add(
-        "run", "Go round the loop until a release or an honest stop", "Resumes a run that was interrupted."
+        "run",
+        "Go round the loop until a release or an honest stop",
+        "Resumes a run that was interrupted. Of its signals, ● fires, ○ does not fire, and ◌ cannot tell.",
     )
     _run_options(run)
     run.add_argument("--again", action="store_true", help="go round even when nothing changed since the last run")

@@ -59,7 +59,6 @@ def plan(project: Path, *, source: Path | None = None) -> None:
     values = read_params(project)
     if source is not None:
         patch = from_file(source, values)
-        check_plan(check_params(patching.patched(values, patch)).planning)
     elif sys.stdin.isatty():
         patch = _until_it_holds(console, values, classes_of(project, check_params(values)))
     else:
@@ -129,11 +128,10 @@ def from_file(path: Path, values: Mapping[str, Any]) -> Values:
         raise ParamsError("holds no mapping", where=str(path), expected="keys of planning", todo="see docs/params.md")
     patch = {f"planning.{key}": value for key, value in _leaves(section)}
     try:
-        check_params(patching.patched(values, patch))
+        check_plan(check_params(patching.patched(values, patch)).planning)
     except ParamsError as error:
-        raise ParamsError(
-            error.what.replace(PARAMS_FILE, str(path)), where=error.where, expected=error.expected, todo=f"edit {path}"
-        ) from None
+        what, where = (said.replace(PARAMS_FILE, str(path)) for said in (error.what, error.where))
+        raise ParamsError(what, where=where, expected=error.expected, todo=f"edit {path}") from None
     return patch
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import difflib
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
@@ -108,23 +109,60 @@ def _explain(item: Any) -> str:
     keys = [str(part) for part in item["loc"] if part not in KINDS]
     where = f"{PARAMS_FILE}: {'.'.join(keys) or 'top level'}"
     if item["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(keys[-1], _known_keys(), n=1)
+        near = difflib.get_close_matches(keys[-1], _keys_beside(item["loc"]), n=1)
         return f"{where}: unknown key; " + (
             f"do you mean {near[0]}?" if near else "see docs/params.md for the known ones"
         )
     if item["type"] == "missing":
         return f"{where}: missing"
-    found = (
-        item["input"] if isinstance(item["input"], str | int | float | bool | None) else type(item["input"]).__name__
-    )
-    return f"{where}: {item['msg'].removeprefix('Value error, ')} (found {found!r})"
+    found = f" (found {_found(item['input'])})" if item["type"] != "value_error" or _is_plain(item["input"]) else ""
+    return f"{where}: {item['msg'].removeprefix('Value error, ')}{found}"
+
+
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, str | int | float | bool | None)
+
+
+def _found(value: Any) -> str:
+    """Return a value as it is told of: of what is no plain one only the keys, or that it is a list."""
+    if isinstance(value, dict):
+        return f"the keys {', '.join(map(str, value))}" if value else "an empty section"
+    return repr(value) if _is_plain(value) else "a list" if isinstance(value, list) else type(value).__name__
+
+
+def _keys_beside(place: Sequence[int | str]) -> list[str]:
+    """Return the keys that the schema knows in the section in which a key stands."""
+    sections = list(_whole([_schema()]))
+    for part in place[:-1]:
+        sections = list(_whole(inner for section in sections for inner in _into(section, part)))
+    return sorted({name for section in sections for name in section.get("properties", {})})
 
 
 @cache
-def _known_keys() -> list[str]:
-    schema = Params.model_json_schema()
-    parts = [schema, *schema["$defs"].values()]
-    return sorted({name for part in parts for name in part.get("properties", {})})
+def _schema() -> dict[str, Any]:
+    return Params.model_json_schema()
+
+
+def _whole(parts: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Yield parts of the schema, references followed and each of several that may stand there for itself."""
+    for part in parts:
+        if "$ref" in part:
+            yield from _whole([_schema()["$defs"][part["$ref"].rsplit("/", 1)[-1]]])
+        elif {"anyOf", "oneOf"} & part.keys():
+            yield from _whole([*part.get("anyOf", []), *part.get("oneOf", [])])
+        else:
+            yield part
+
+
+def _into(section: dict[str, Any], part: int | str) -> Iterator[dict[str, Any]]:
+    """Yield what stands in a section under a key, an index, or the kind that pydantic names a section by."""
+    inner = section.get("properties", {})
+    if part in inner:
+        yield inner[part]
+    elif inner.get("kind", {}).get("const") == part:
+        yield section
+    else:
+        yield from (section[name] for name in ("additionalProperties", "items") if isinstance(section.get(name), dict))
 
 
 def _check_metrics(params: Params) -> None:

@@ -169,6 +169,12 @@ def test_a_file_is_taken_whole_or_not_at_all(project: Path, tmp_path: Path) -> N
     before = (project / "params.yaml").read_bytes()
     for text, message in (
         ("users: A.\nbudget: {money: 1}\n", r"charter\.yaml: planning\.budget: unknown key.*edit .*charter\.yaml"),
+        (
+            "requirements: {log_loss: {at_least: 0.3}}\n",
+            r"charter\.yaml: planning.*log_loss.*edit .*charter",
+        ),
+        ("requirements: {f1: {at_least: {a: 1}}}\n", r"valid number \(found the keys a\)"),
+        ("requirements: {f1: {}}\n", r"needs exactly one of at_least and at_most; edit"),
         ("budgets: {money: -1}\n", r"planning\.budgets\.money.*greater than 0"),
         ("requirements: {f1: {at_most: 0.3}}\n", "f1: needs exactly one|asks for a bad f1"),
         ("- 1\n", "holds no mapping"),

@@ -13,7 +13,7 @@ from flows.people.requests import Request
 from stages.errors import ParamsError
 from tests.flows.test_answers import line
 
-SPLIT = {"data.split.valid": 0.3}
+SPLIT = {"data.split.copies": "drop"}
 
 
 def asked(**changed: object) -> Request:
