@@ -14,6 +14,7 @@ from stages.planning.charter import check_plan
 from tests.conftest import ROOT
 
 SCOPE = "data.collect.scope"
+NO_CELLS: list[Any] = [{}, [1], None, math.nan]
 
 
 def checked(key: str, value: Any) -> None:
@@ -28,7 +29,7 @@ def checked(key: str, value: Any) -> None:
             for side in ("at_least", "at_most")
             for odd in (math.nan, math.inf)
         ),
-        *((SCOPE, [{"column": "c", "values": ["a", odd]}], f"{SCOPE}.0: values") for odd in ({}, [1], None, math.nan)),
+        *((SCOPE, [{"column": "c", "values": ["a", odd]}], f"{SCOPE}.0: values") for odd in NO_CELLS),
         *(("planning.answering.max_error", odd, "planning.answering.max_error") for odd in (0, 1e-17, 1, math.nan)),
         *(("planning.answering.level", odd, "planning.answering.level") for odd in (0.5, 0.9999999999999999, 1)),
         *(("planning.answering.tolerance", odd, "planning.answering.tolerance") for odd in (0, math.inf, math.nan)),
