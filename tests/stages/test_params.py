@@ -14,6 +14,7 @@ from stages.planning.charter import check_plan
 from tests.conftest import ROOT
 
 SCOPE = "data.collect.scope"
+NO_CELLS: list[Any] = [{}, [1], None, math.nan]
 
 
 def checked(key: str, value: Any) -> None:
