@@ -83,7 +83,9 @@ def decide(situation: Situation) -> Move:
     rule = situation.signals.get("no_better_than_rule")
     unknown = f"; {rule.says}" if rule is not None and rule.fires is None else ""
     reason = _with_missing(f"no row of the table that fires can change anything{unknown}", situation)
-    return Move(to=STOP, row=EXHAUSTED, reason=reason, considered=considered)
+    asking = next((row for row in rows if row.asks), None)
+    options = revisions(asking, situation) if asking is not None else []
+    return Move(to=STOP, row=EXHAUSTED, reason=reason, options=options, considered=considered)
 
 
 def gate_open(situation: Situation) -> bool:

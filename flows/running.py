@@ -14,7 +14,7 @@ from flows.entry import Ended, Entry, entry_after, new_run
 from flows.lock import Running, owner, project_lock
 from flows.people import boundary
 from flows.people.requests import Request, checked, put
-from flows.people.waiting import how_to_go_on
+from flows.people.waiting import how_to_go_back, how_to_go_on
 from flows.project import check_project
 from flows.record import Iteration
 from flows.session import Session, open_session
@@ -53,6 +53,9 @@ def begin(session: Session, *, again: bool = False) -> bool:
         show.note(f"nothing changed since iteration {last.iteration}, which {_ended(last)}")
         if last.move["to"] == WAITING:
             for line in how_to_go_on(last):
+                show.note(line)
+        elif ways := how_to_go_back(last):
+            for line in ways:
                 show.note(line)
         else:
             show.note("next: loopwright back STAGE --because TEXT --set KEY=VALUE, or edit params.yaml")
@@ -218,8 +221,9 @@ def _tell_end(lines: list[Iteration], show: Show) -> None:
         show.note("the model: releases/current.json; to keep its params: git add params.yaml dvc.lock && git commit")
         show.note(f"next: loopwright history; loopwright why {last.iteration}")
         return
-    if last.move["to"] == WAITING:
-        for line in how_to_go_on(last, options=False):
+    lines_on = how_to_go_on if last.move["to"] == WAITING else how_to_go_back
+    if ways := lines_on(last, options=False):
+        for line in ways:
             show.note(line)
         return
     proposed = " ".join(f"--set {shlex.quote(f'{key}={value}')}" for key, value in last.move["proposal"].items())

@@ -17,7 +17,7 @@ from flows.patching import params_hash
 from flows.people.labelling import answers_counted
 from flows.people.requests import pending
 from flows.people.waiting import as_json as question_as_json
-from flows.people.waiting import how_to_go_on
+from flows.people.waiting import how_to_go_back, how_to_go_on
 from flows.record import Iteration
 from flows.running import find
 from flows.show import history_table, print_signals
@@ -78,12 +78,8 @@ def tell_status(project: Path, *, as_json: bool = False) -> None:
             console.print(escape(f"  beside it: {remark}"))
     else:
         console.print("released: nothing yet")
-    if to in STAGES and not pid:
-        console.print("next: loopwright run")
-    if to == WAITING and not pid:
-        came = len(read_answers(project)) - (answers_counted(last) or 0)
-        for line in [f"{came} labels came in since. next: loopwright run"] if came > 0 else how_to_go_on(last):
-            console.print(escape(line))
+    for line in [] if pid else _next(project, last):
+        console.print(escape(line))
 
 
 def tell_history(project: Path, *, run: str | None = None, as_json: bool = False) -> None:
@@ -149,6 +145,16 @@ def tell_map(project: Path, *, run: str | None = None, svg: Path | None = None) 
         return
     write_text(svg, svg_map(path))
     print(f"wrote {svg}")
+
+
+def _next(project: Path, last: Iteration) -> list[str]:
+    """Return how the loop goes on after an iteration, when no run is going."""
+    if last.move["to"] in STAGES:
+        return ["next: loopwright run"]
+    if last.move["to"] != WAITING:
+        return how_to_go_back(last)
+    came = len(read_answers(project)) - (answers_counted(last) or 0)
+    return [f"{came} labels came in since. next: loopwright run"] if came > 0 else how_to_go_on(last)
 
 
 def _workspace(project: Path, lines: list[Iteration]) -> int | None:

@@ -71,6 +71,13 @@ def question(lines: Sequence[Iteration]) -> Iteration | None:
     return last if last is not None and last.move["to"] == WAITING and last.move.get("asks") else None
 
 
+def stopped(lines: Sequence[Iteration]) -> Iteration | None:
+    """Return the iteration that a run stopped after, and that says what a person may choose; None where none does."""
+    last = lines[-1] if lines else None
+    options = [] if last is None else options_of(last)
+    return last if last is not None and last.move["to"] == STOP and any(o.kind != "stop" for o in options) else None
+
+
 def asks_of(asked: Iteration) -> Asks:
     """Return the question that an iteration asks."""
     return Asks.model_validate(asked.move["asks"])

@@ -11,12 +11,14 @@ from flows.entry import ANSWER
 from flows.lock import Running
 from flows.people import answers
 from flows.people.answers import Answer
-from flows.people.requests import check_patch
+from flows.people.requests import Request, check_patch
 from flows.people.suspended import suspended
 from flows.record import Iteration, read_record
-from flows.running import run
+from flows.revisions import Revision
+from flows.running import back, run
 from flows.show import Show
 from flows.snapshots import user_name
+from flows.transitions import STAGES
 from flows.up.service import url_of
 from stages.errors import ParamsError, ProjectError
 from stages.params import load_params
@@ -36,6 +38,8 @@ def decide_and_go_on(
     allow_dirty: bool = False,
 ) -> Iteration | None:
     """Answer the question that waits, and run on; return the last iteration, None when another process runs on.
+
+    Of a run that stopped with options, it is a person's way back with one of them.
 
     Parameters
     ----------
@@ -61,6 +65,18 @@ def decide_and_go_on(
     ParamsError
         If the answer cannot be taken; the question waits on.
     """
+    stopped = answers.stopped(read_record(project))
+    if stopped is not None:
+        request = way_back(project, stopped, option=option, patch=patch, reject=reject, because=because, by=by)
+        return back(
+            project,
+            request.stage,
+            request.because,
+            request.patch,
+            by=request.by,
+            quiet=quiet,
+            allow_dirty=allow_dirty,
+        )
     asked = open_question(project)
     answer = made(
         project, asked, option=option, patch=patch, reject=reject, because=because, by=by, via="the command line"
@@ -89,13 +105,52 @@ def open_question(project: Path) -> Iteration:
         said = [s["says"] for item in lines for s in item.signals if s["name"] == ANSWER]
         last = f"; the last one: {said[-1]}" if said else ""
         raise ProjectError(f"no decision waits for an answer{last}", where=str(project), todo="loopwright status")
+    _refuse_edits(project, asked)
+    return asked
+
+
+def way_back(
+    project: Path,
+    stopped: Iteration,
+    *,
+    option: int | None,
+    patch: dict[str, Any] | None,
+    reject: bool,
+    because: str,
+    by: str | None,
+) -> Request:
+    """Return the way back that a person makes of an option of a run that stopped.
+
+    Raises
+    ------
+    ProjectError
+        If ``params.yaml`` was edited since, or it is to stop, which it did.
+    ParamsError
+        If it names no option, or the person may not decide.
+    """
+    _refuse_edits(project, stopped)
+    taken = _option(answers.options_of(stopped), option)
+    if reject or (taken is not None and taken.kind == "stop"):
+        raise ProjectError(f"has stopped already, after iteration {stopped.iteration}", where="the run")
+    of = f"option {option} of iteration {stopped.iteration}: {taken.says}" if taken else ""
+    why = because.strip() or of or f"in place of the options of iteration {stopped.iteration}"
+    chosen = taken.patch if taken is not None else dict(patch or {})
+    return Request(stage=STAGES[0], because=why, patch=chosen, by=decider(project, by, where="the answer"))
+
+
+def _option(options: list[Revision], number: int | None) -> Revision | None:
+    if number is not None and not 1 <= number <= len(options):
+        raise ParamsError(f"there is no option {number}", where="the answer", expected=f"1 to {len(options)}")
+    return options[number - 1] if number is not None else None
+
+
+def _refuse_edits(project: Path, asked: Iteration) -> None:
     if patching.params_hash(project) != asked.params_after:
         raise ProjectError(
             f"was edited since iteration {asked.iteration} asked, which settles its question",
             where="params.yaml",
             todo="loopwright run starts at planning with the edits",
         )
-    return asked
 
 
 def made(
@@ -117,10 +172,7 @@ def made(
         If it names no option, cannot be done, lacks a reason, or the person may not decide.
     """
     who = decider(project, by, where="the answer")
-    options = answers.options_of(asked)
-    if option is not None and not 1 <= option <= len(options):
-        raise ParamsError(f"there is no option {option}", where="the answer", expected=f"1 to {len(options)}")
-    taken = options[option - 1] if option is not None else None
+    taken = _option(answers.options_of(asked), option)
     reject = reject or (taken is not None and taken.kind == "stop")
     if reject and not because.strip():
         raise ParamsError("the reason is empty", where="--because", expected="a sentence for the record")

@@ -11,7 +11,7 @@ from flows.words import option_lines, patch_line
 HOW_TO_LABEL = "loopwright label export --out FILE; fill in the labels; loopwright label import FILE; loopwright run"
 HOW_TO_DECIDE = "loopwright approve (option 1), choose N, choose --set KEY=VALUE, or reject --because TEXT"
 
-
+HOW_TO_GO_BACK = "loopwright choose N goes back with an option (approve: option 1), or choose --set KEY=VALUE"
 HOW_TO_RELEASE = "loopwright approve (releases it), or reject --because TEXT"
 
 
@@ -37,6 +37,14 @@ def how_to_go_on(last: Iteration, *, options: bool = True) -> list[str]:
         f"it waits until {until:%Y-%m-%d %H:%M} UTC{over}; then {then}",
         f"next: {next_step(last)}",
     ]
+
+
+def how_to_go_back(last: Iteration, *, options: bool = True) -> list[str]:
+    """Return what somebody can do about a run that stopped with options, a line each; nothing where it has none."""
+    if answers.stopped([last]) is None:
+        return []
+    told = f"loopwright why {last.iteration}; {HOW_TO_GO_BACK}"
+    return [*(option_lines(last.move) if options else []), f"next: {told}"]
 
 
 def as_json(last: Iteration | None) -> dict[str, Any] | None:

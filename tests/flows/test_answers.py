@@ -10,19 +10,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from flows import patching
 from flows.decide import FORWARD, Move
 from flows.entry import Ended, Entry, entry_after, past_of, take_up
 from flows.patching import hash_of
 from flows.people import answers
 from flows.people.answers import Answer, TooLate
 from flows.people.asking import Asks
-from flows.people.deciding import made
-from flows.people.waiting import how_to_go_on
+from flows.people.deciding import made, way_back
+from flows.people.waiting import how_to_go_back, how_to_go_on
 from flows.record import Iteration, append, read_record
 from flows.revisions import Revision, releasing
+from flows.telling import tell_status
 from flows.transitions import RELEASED, STAGES, STOP, WAITING
 from stages.deployment.release import CHARTER
-from stages.errors import ParamsError
+from stages.errors import ParamsError, ProjectError
 from stages.files import write_json
 from stages.params import read_params
 from stages.signals import Signal
@@ -271,3 +273,38 @@ def test_an_answer_makes_a_move_that_changes_something_or_ends(
         assert said.verdict != "rejected"
     else:
         assert (move.to, move.patch) == (STOP, {})
+
+
+def stopping(number: int = 5) -> Iteration:
+    """A run that stopped, as nobody is there, with what may be chosen."""
+    asked = asking(options=2, number=number)
+    return asked.model_copy(update={"move": {**asked.move, "to": STOP, "asks": None}})
+
+
+def test_an_option_of_a_run_that_stopped_is_a_way_back(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    append(project, stopping())
+    tell_status(project)
+    told = capsys.readouterr().out.replace("\n", " ")
+    assert "option 2: option 1" in told
+    assert "loopwright choose N goes back with an option" in told
+    stopped = answers.stopped(read_record(project))
+    assert stopped is not None
+    choice: dict[str, Any] = {"patch": {}, "reject": False, "because": "", "by": "Ann"}
+    taken = way_back(project, stopped, option=2, **choice)
+    assert (taken.stage, taken.patch, taken.by) == ("planning", {KEY: 0.64}, "Ann")
+    assert taken.because == "option 2 of iteration 5: option 1"
+    own = way_back(project, stopped, option=None, **choice | {"patch": {KEY: 0.6}, "because": "so"})
+    assert (own.patch, own.because) == ({KEY: 0.6}, "so")
+    with pytest.raises(ParamsError, match="there is no option 4"):
+        way_back(project, stopped, option=4, **choice)
+    with pytest.raises(ProjectError, match="has stopped already"):
+        way_back(project, stopped, option=3, **choice)
+    patching.apply(project, {"seed": 99})
+    with pytest.raises(ProjectError, match="was edited since"):
+        way_back(project, stopped, option=1, **choice)
+
+
+def test_a_run_that_stopped_with_nothing_to_choose_offers_nothing() -> None:
+    bare = line(5, Move(to=STOP, row="no_progress", reason="so"))
+    assert answers.stopped([bare]) is None
+    assert how_to_go_back(bare) == []
