@@ -21,9 +21,6 @@ def checked(key: str, value: Any) -> None:
     check_plan(check_params(patching.patched(read_params(ROOT), {key: value})).planning)
 
 
-NO_CELLS: list[Any] = [{}, [1], None, math.nan]
-
-
 @pytest.mark.parametrize(
     ("key", "value", "where"),
     [
