@@ -20,7 +20,7 @@ from stages.params import Within
 from stages.production.cells import Cells, Value
 from stages.production.direct import direct, frame_of, inner
 from stages.production.log import Entry
-from stages.production.recording import digest
+from stages.production.recording import content_of, digest
 from stages.production.released import Released, labels_of
 from stages.training.metrics import decide
 
@@ -110,7 +110,7 @@ class Quick:
         released, found = self.released, list[Entry]()
         for row, said, call in zip(rows, answers, calls, strict=True):
             text = orjson.dumps(dict(zip(self.names, row.values, strict=True))).decode()
-            content = digest(text, "" if row.key is None else row.key)
+            content = content_of(text, row.key, row.time, row.group)
             named = "key" if row.key is not None else call
             found.append(
                 {

@@ -55,7 +55,7 @@ def entries_of(
     for place, row in enumerate(as_json(rows.frame)):
         key = keys[place] if keys else None
         time, group = (roles.get(name, nothing)[place] for name in ("time", "group"))
-        content = digest(row, key or "", time or "", group or "")
+        content = content_of(row, key, time, group)
         named = "key" if key is not None else f"{call} {first + place}"
         found.append(
             {
@@ -84,6 +84,11 @@ def as_json(frame: pd.DataFrame) -> list[str]:
     names = list(map(str, frame.columns))
     columns = [_plain(frame[name]) for name in frame.columns]
     return [orjson.dumps(dict(zip(names, values, strict=True))).decode() for values in zip(*columns, strict=True)]
+
+
+def content_of(row: str, key: str | None, time: str | None, group: str | None) -> str:
+    """Return what stands for a row and what is known of it: one whose time is put right is another one."""
+    return digest(row, key or "", time or "", group or "")
 
 
 def digest(*parts: str) -> str:
