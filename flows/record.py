@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from stages.errors import ProjectError
+from stages.files import append_line, whole_lines
 
 RECORD_FILE = ".loopwright/record.jsonl"
 
@@ -70,12 +70,8 @@ def read_record(project: Path) -> list[Iteration]:
     ProjectError
         If a line before the last is damaged.
     """
-    path = project / RECORD_FILE
-    if not path.exists():
-        return []
-    *lines, _torn = path.read_bytes().split(b"\n")
     found = []
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(whole_lines(project / RECORD_FILE), start=1):
         try:
             found.append(Iteration.model_validate_json(line))
         except ValidationError as error:
@@ -90,13 +86,4 @@ def read_record(project: Path) -> list[Iteration]:
 
 def append(project: Path, iteration: Iteration) -> None:
     """Append one iteration and flush it to the disk; a torn last line is cut off first."""
-    path = project / RECORD_FILE
-    path.parent.mkdir(exist_ok=True)
-    text = json.dumps(iteration.model_dump(mode="json"), allow_nan=False) + "\n"
-    with path.open("ab+") as file:
-        file.seek(0)
-        whole = file.read().rfind(b"\n") + 1
-        file.truncate(whole)
-        file.write(text.encode())
-        file.flush()
-        os.fsync(file.fileno())
+    append_line(project / RECORD_FILE, json.dumps(iteration.model_dump(mode="json"), allow_nan=False))

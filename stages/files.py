@@ -78,6 +78,26 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
+def append_line(path: Path, text: str) -> None:
+    """Append a line to a log and flush it to the disk; a last line that a kill cut off is taken away first."""
+    path.parent.mkdir(exist_ok=True)
+    with path.open("ab+") as file:
+        file.seek(0)
+        whole = file.read().rfind(b"\n") + 1
+        file.truncate(whole)
+        file.write(f"{text}\n".encode())
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def whole_lines(path: Path) -> list[bytes]:
+    """Return the lines of a log, none where there is no file; a last line that a kill cut off is left out."""
+    if not path.exists():
+        return []
+    *lines, _torn = path.read_bytes().split(b"\n")
+    return lines
+
+
 def write_json(path: Path, value: Any) -> None:
     """Write ``value`` as stable JSON: sorted keys, floats to ten significant digits, NaN as null.
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -20,7 +19,7 @@ from types import GenericAlias
 from typing import Any, get_type_hints
 
 from stages.errors import ProjectError
-from stages.files import write_text
+from stages.files import append_line, whole_lines, write_text
 
 FOLDER = "releases"
 POINTER, LOG, LOCK = f"{FOLDER}/current.json", f"{FOLDER}/log.jsonl", f"{FOLDER}/.lock"
@@ -93,11 +92,7 @@ def read_log(project: Path) -> list[Release]:
     ProjectError
         If a line before the last is damaged.
     """
-    path = project / LOG
-    if not path.exists():
-        return []
-    *lines, _torn = path.read_bytes().split(b"\n")
-    return [_parsed(line, number) for number, line in enumerate(lines, start=1)]
+    return [_parsed(line, number) for number, line in enumerate(whole_lines(project / LOG), start=1)]
 
 
 def in_force(lines: Sequence[Release]) -> list[Release]:
@@ -128,15 +123,7 @@ def append(project: Path, line: Release) -> None:
 
     To be called with `locked` held.
     """
-    path = project / LOG
-    path.parent.mkdir(exist_ok=True)
-    with path.open("ab+") as file:
-        file.seek(0)
-        whole = file.read().rfind(b"\n") + 1
-        file.truncate(whole)
-        file.write(_text(line).encode())
-        file.flush()
-        os.fsync(file.fileno())
+    append_line(project / LOG, json.dumps(line.as_dict(), sort_keys=True, allow_nan=False))
     point(project, line)
 
 
@@ -200,10 +187,6 @@ def _points_to(project: Path, line: Release) -> bool:
         return bool(json.loads((project / POINTER).read_text(encoding="utf-8")) == line.as_dict())
     except (OSError, ValueError):
         return False
-
-
-def _text(line: Release) -> str:
-    return json.dumps(line.as_dict(), sort_keys=True, allow_nan=False) + "\n"
 
 
 def _parsed(line: bytes, number: int) -> Release:
