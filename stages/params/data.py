@@ -110,6 +110,11 @@ class Collect(Section):
     end: dt.date | None = Field(
         None, description="Day after the last day of the training window. Empty: as late as leaves a pilot."
     )
+    until: dt.date | None = Field(
+        None,
+        description="Day after the last day that is known: rows from this day on are left alone, as if they were not "
+        "there yet. `loopwright watch` moves it on. Empty: all there is (needs a time column of dates).",
+    )
     rows: Count | None = Field(
         None, description="At most this many rows in the window (seeded choice; not the flights). Empty: all."
     )
@@ -132,6 +137,9 @@ class Collect(Section):
     def _ordered(self) -> Collect:
         if self.start and self.end and self.start >= self.end:
             raise ValueError(f"start {self.start} is not before end {self.end}")
+        for name, day in (("start", self.start), ("end", self.end)):
+            if day and self.until and day >= self.until:
+                raise ValueError(f"{name} {day} is not before until {self.until}")
         return self
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -9,6 +10,8 @@ from stages.params import Collect, FlightsSource, Params
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from stages.data.sources.raw import Raw
 
 Schema = dict[str, Any]
 
@@ -29,6 +32,21 @@ class Collected(NamedTuple):
     window: pd.DataFrame
     pilot: pd.DataFrame
     schema: Schema
+
+
+class Between(NamedTuple):
+    """The rows of some days as the source has them, for the released model to answer.
+
+    Attributes
+    ----------
+    raw : Raw
+        The rows, uncleaned; the target may be missing in some, or in all.
+    after : date
+        The day after the last one that the source has rows of, as far as it was read.
+    """
+
+    raw: Raw
+    after: dt.date
 
 
 class Source(Protocol):
@@ -59,6 +77,10 @@ class Source(Protocol):
         None of them is in the pilot that ``collect`` asks for. The schema's ``look`` tells of how many ``rows`` they
         were chosen, how many rows the ``pilot`` keeps (0 while nobody knows), and whether the source may have ``more``.
         """
+        ...
+
+    def between(self, start: dt.date, end: dt.date) -> Between:
+        """Return the rows of [start, end), each with every column there is."""
         ...
 
 

@@ -42,6 +42,11 @@ class Place:
         before = [name for first, name in self.files if first <= index]
         return f"{before[-1] if before else self.shown} row {self.lines[index]}"
 
+    def part(self, rows: np.ndarray) -> Place:
+        """Return where some of the rows stand, in their order."""
+        begins = [(int(np.searchsorted(rows, first)), name) for first, name in self.files]
+        return Place(self.shown, self.lines[rows], tuple(begins))
+
 
 def as_text(raw: pd.Series) -> pd.Series:
     """Return the cells as stripped text: empty ones as missing, and markers too where all others are numbers or dates.

@@ -14,7 +14,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from stages.data.sources import Collected, Schema
+from stages.data.sources import Between, Collected, Schema
+from stages.data.sources.columns import Place
+from stages.data.sources.raw import Raw
 from stages.data.sources.scoping import described
 from stages.data.sources.windows import MIN_PILOT_DAYS, ahead, next_month, windows_of
 from stages.errors import DataError
@@ -82,7 +84,8 @@ class Flights:
         DataError
             If the window is outside 2013, leaves no day for the pilot, or a feature is unknown.
         """
-        found = windows_of(collect, DATA_START, DATA_END)
+        after = min(DATA_END, collect.until or DATA_END)
+        found = windows_of(collect, DATA_START, after)
         start, end, pilot_end = found
         columns = _columns(collect.features)
         flights = _read(self.folder / "flights.csv.zip", FLIGHT_COLUMNS)
@@ -109,7 +112,7 @@ class Flights:
             "dropped": {},
             "window": {"start": str(start), "end": str(end), "rows": len(window)},
             "pilot": {"start": str(end), "end": str(pilot_end), "rows": len(pilot)},
-            **ahead(within_scope, found, MIN_PILOT_DAYS, DATA_END),
+            **ahead(within_scope, found, MIN_PILOT_DAYS, after),
             "feature_groups": {name: list(group) for name, group in GROUPS.items()},
             "unused_groups": unused,
             **scope,
@@ -122,6 +125,15 @@ class Flights:
         month = Collect.model_validate(days | {"scope": collect.scope})
         window, _, schema = self.collect(month, seed)
         return window, schema | {"look": {"rows": len(window), "pilot": 0, "more": bool(schema["more"])}}
+
+    def between(self, start: dt.date, end: dt.date) -> Between:
+        """Return the flights of [start, end), local days of the scheduled departure."""
+        flights = _read(self.folder / "flights.csv.zip", FLIGHT_COLUMNS)
+        dates = pd.to_datetime(flights[["year", "month", "day"]]).to_numpy().astype("datetime64[D]")
+        near = (dates >= np.datetime64(start - MARGIN)) & (dates < np.datetime64(end + MARGIN))
+        frame, days = self._frame(flights[near], dates[near], _columns([]) | NAMED)
+        rows = frame[(days >= np.datetime64(start)) & (days < np.datetime64(end))].reset_index(drop=True)
+        return Between(Raw(rows, Place("flights", np.arange(1, len(rows) + 1))), DATA_END)
 
     def _scoped(
         self, flights: pd.DataFrame, dates: np.ndarray, scope: Sequence[Within], meant: tuple[dt.date, dt.date]

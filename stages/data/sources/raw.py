@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from stages.data.sources.columns import Place
 from stages.errors import DataError, ParamsError
@@ -39,6 +40,10 @@ class Raw:
     frame: pd.DataFrame
     place: Place
     unusable: dict[str, str] = field(default_factory=dict)
+
+    def part(self, rows: NDArray[np.intp]) -> Raw:
+        """Return some of the rows, in their order."""
+        return Raw(self.frame.iloc[rows].reset_index(drop=True), self.place.part(rows), self.unusable)
 
 
 class Reader(Protocol):

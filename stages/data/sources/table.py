@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 
 from stages.data.cutting import By, cut
-from stages.data.sources import Collected, Schema
+from stages.data.sources import Between, Collected, Schema
 from stages.data.sources.cleaning import Cleaner
+from stages.data.sources.columns import to_time
 from stages.data.sources.raw import Asked, Reader, asked_of
 from stages.data.sources.scoping import EVERY, Scope
 from stages.data.sources.windows import DAY, Days, Windows, ahead, next_month, reach, windows_of
@@ -79,7 +80,7 @@ class Table:
         They are of the largest window there can be; or of the first month, when windows go by days and may grow into
         the pilot (of less only while the window itself is shorter).
         """
-        whole = collect.model_copy(update={"features": []})
+        whole = collect.model_copy(update={"features": [], "until": None})  # its day comes after these rows
         if self._by_days(collect):
             last = next_month(collect.start) if collect.start else None
             asked = asked_of(collect, end=min(filter(None, (last, collect.end))))
@@ -109,6 +110,30 @@ class Table:
         """
         return self.cleaner.clean(self.reader.read(asked or asked_of(Collect())), wanted, scope)
 
+    def between(self, start: dt.date, end: dt.date) -> Between:
+        """Return the rows of [start, end), in UTC; a group lies where its first row does.
+
+        Raises
+        ------
+        DataError
+            If the rows cannot be had, or their time cannot be read.
+        ParamsError
+            If they have no time.
+        """
+        if self.time is None:
+            raise ParamsError("is needed to tell days", where="params.yaml: data.source.time", expected="a column")
+        raw = self.reader.read(asked_of(Collect(), start=start, end=next_month(end)))
+        named = self.cleaner.renamed(raw)
+        roles = [name for name in (self.time, self.group) if name is not None]
+        absent = next((name for name in roles if name not in named.frame.columns), None)
+        if absent is not None:
+            raise DataError(f"has no column {absent!r}", where=raw.place.shown, todo="bring it back, or rename it")
+        table = named.frame[roles].assign(**{self.time: to_time(named.frame[self.time], self.time, named.place)})
+        days = self._days(table)
+        rows = np.flatnonzero((days >= np.datetime64(start)) & (days < np.datetime64(end)))
+        after = days.max().astype(dt.date) + DAY if len(days) else start
+        return Between(raw.part(rows), after)
+
     def _shares(self, collect: Collect, seed: int) -> tuple[pd.DataFrame, pd.DataFrame, Schema]:
         rows = math.ceil(collect.rows / (1 - collect.pilot_share)) if collect.rows else None
         frame, schema = self._so_many(collect, rows)
@@ -124,7 +149,7 @@ class Table:
         asked, limited = rows, rows is not None and "rows" in self.reader.asks
         scope = Scope(collect.scope, whole=not limited)  # what a limit left out may hold the values that it names
         while True:
-            frame, schema = self.load(collect.features, asked_of(collect, rows=asked), scope)
+            frame, schema = self._known(collect, *self.load(collect.features, asked_of(collect, rows=asked), scope))
             seen = len(frame) + schema.get("scope", {"outside": 0})["outside"]
             if rows is None or asked is None or not limited or len(frame) >= rows or seen < asked:
                 return frame, schema
@@ -152,7 +177,8 @@ class Table:
 
     def _collect_days(self, collect: Collect, seed: int) -> Collected:
         end = reach(collect.end, collect.pilot_days) if collect.end else None
-        frame, schema = self.load(collect.features, asked_of(collect, end=end), Scope(collect.scope))
+        asked = asked_of(collect, end=min(filter(None, (end, collect.until)), default=None))
+        frame, schema = self._known(collect, *self.load(collect.features, asked, Scope(collect.scope)))
         days = self._days(frame)
         first, after = days.min().astype(dt.date), days.max().astype(dt.date) + DAY
         found = windows_of(collect, min(first, collect.start or first), after)
@@ -176,6 +202,24 @@ class Table:
             schema |= {"more": {"data.collect.rows": 2 * len(window)}, "more_rows": min(rest, len(window))}
         schema |= _described(found, len(window), len(pilot))
         return Collected(window, pilot, schema)
+
+    def _known(self, collect: Collect, frame: pd.DataFrame, schema: Schema) -> tuple[pd.DataFrame, Schema]:
+        """Leave out the rows from ``until`` on."""
+        if collect.until is None:
+            return frame, schema
+        if self.time is None:
+            raise ParamsError(
+                "needs a time column", where="params.yaml: data.collect.until", expected="data.source.time"
+            )
+        known = frame[self._days(frame) < np.datetime64(collect.until)].reset_index(drop=True)
+        if known.empty:
+            raise DataError(
+                "no row is older",
+                where="params.yaml: data.collect.until",
+                expected=f"a day after {self._days(frame).min()}",
+                todo="set it later, or leave it empty",
+            )
+        return known, schema
 
     def _days(self, frame: pd.DataFrame) -> Days:
         """Return the day of each row in UTC; that of its group's first row, where there are groups."""
