@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from flows.people import commands as people
 from flows.priority.drivers import drivers_help
 from flows.releases import commands as releases
+from flows.watching import commands as watching
 
 EPILOG = """exit codes: 0 done (released, stopped honestly, or nothing to do), 1 crashed, 2 a mistake in the input,
 3 not released although --require-release was given, or not the same when made again (verify), 130 interrupted
@@ -86,6 +87,7 @@ def _sending_back(commands: Commands) -> None:
     restore.add_argument("--force", action="store_true", help="even when params.yaml holds edits that no iteration has")
     people.add_commands(commands.add, _run_options)
     releases.add_commands(commands.add)
+    watching.add_commands(commands.add, _run_options)
 
 
 def _data(commands: Commands) -> None:

@@ -16,6 +16,7 @@ from flows.arguments import parser
 from flows.exits import CRASHED, INTERRUPTED, OK, exit_code
 from flows.people import commands as people
 from flows.releases import commands as releases
+from flows.watching import commands as watching
 from stages.errors import LoopwrightError, PriorityError, ProjectError
 
 ERROR_LOG = ".loopwright/last-error.log"
@@ -229,6 +230,7 @@ COMMANDS = {
     "restore": _restore,
     **people.COMMANDS,
     **releases.COMMANDS,
+    **watching.COMMANDS,
     "init": _init,
     "prioritise": _prioritise,
     "plan": _plan,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence, Set
+from collections.abc import Callable, Iterator, Sequence, Set
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -177,24 +178,35 @@ def find(lines: list[Iteration], number: int) -> Iteration:
 
 
 def _go(session: Session, show: Show) -> Iteration:
+    with with_prefect(session, show) as go:
+        last = go()
+        _tell_end(record.read_record(session.project), show)
+        return last
+
+
+@contextmanager
+def with_prefect(session: Session, show: Show) -> Iterator[Callable[[], Iteration]]:
+    """Yield what goes round the loop from ``session.entry`` as a Prefect flow; its server starts when it is needed."""
     server = PrefectServer(session.project)
-    try:
+
+    def progress(text: str) -> None:
+        session.raise_if_failed()
+        show.waiting(text)
+
+    def go() -> Iteration:
         session.start_ahead()
         server.start()
         show.waiting("starting Prefect")
         from flows.lifecycle import run_with_prefect, send_what_waits
 
-        def progress(text: str) -> None:
-            session.raise_if_failed()
-            show.waiting(text)
-
         server.wait_ready(progress)
         try:
-            last = run_with_prefect(session)[-1]
+            return run_with_prefect(session)[-1]
         finally:
             send_what_waits()
-        _tell_end(record.read_record(session.project), show)
-        return last
+
+    try:
+        yield go
     finally:
         show.close()
         server.close()

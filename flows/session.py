@@ -115,6 +115,12 @@ class Session:
         move = decide(entries.situation(self.project, entry.stage, [signal], lines, entry.run, 0.0))
         return self.conclude_word(entry, signal, move)
 
+    def conclude_look(self, entry: Entry, signals: list[Signal]) -> record.Iteration:
+        """Record the alarm of a look at production as an iteration of its own, with the move that the table makes."""
+        lines = record.read_record(self.project)
+        move = decide(entries.situation(self.project, entry.stage, signals, lines, entry.run, 0.0))
+        return self._record(entry, Worked([], 0.0, _now()), signals, move)
+
     def conclude_word(self, entry: Entry, signal: Signal, move: Move) -> record.Iteration:
         """Record what somebody said as an iteration of its own, with the move it makes."""
         return self._record(entry, Worked([], 0.0, _now()), [signal], move)

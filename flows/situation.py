@@ -11,6 +11,8 @@ from stages.requirements import shortfall
 from stages.signals import Signal
 
 Patch = dict[str, Any]
+# One of these is at every look at production, which judges no new model.
+OF_PRODUCTION = frozenset({"production_data", "nothing_released"})
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ def distance_of(stage: str, signals: Mapping[str, Signal]) -> float | None:
     failing tests, too many negative flips, a suspected bug or leak, a poor outcome, or a pilot that fails though every
     requirement is met.
     """
-    if stage not in ("training", "deployment"):
+    if stage not in ("training", "deployment") or OF_PRODUCTION & signals.keys():
         return None
     missed = missed_by(signals)
     others = (

@@ -7,6 +7,7 @@ not when the whole interval lies before, and otherwise it cannot tell. "Cannot t
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -95,6 +96,16 @@ class Signal(BaseModel):
             says=says,
             evidence=evidence or {},
         )
+
+    @classmethod
+    def of_figure(
+        cls, name: str, figure: Mapping[str, float | None], *, threshold: float, direction: Direction, **told: Any
+    ) -> Signal:
+        """Build a signal from ``{"value", "low", "high"}``; one without an interval cannot tell."""
+        value, low, high = figure["value"], figure["low"], figure["high"]
+        if value is None or low is None or high is None:
+            return cls(name=name, value=value, threshold=threshold, direction=direction, **told)
+        return cls.measured(name, value, low, high, threshold=threshold, direction=direction, **told)
 
 
 def verdict(low: float, high: float, threshold: float, direction: Direction) -> bool | None:

@@ -77,6 +77,12 @@ def include_pilot(situation: Situation) -> Patch:
     return dict(moved) if affordable(situation, pilot) else {}
 
 
+def take_production(situation: Situation) -> Patch:
+    """Let the window take in what has come since the release, with the latest of it as the pilot."""
+    patch, came = situation.evidence("take_production") or {}, situation.evidence("production_rows") or 0
+    return dict(patch) if affordable(situation, came) else {}
+
+
 def affordable(situation: Situation, added: int) -> bool:
     """Tell whether the budgets of labels and money allow that many rows more, beside the window and the pilot."""
     spent = (situation.evidence("rows") or 0) + (situation.evidence("pilot_rows") or 0)

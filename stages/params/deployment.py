@@ -123,6 +123,39 @@ class Serve(Section):
     )
 
 
+class Watch(Section):
+    """What production is held against while a release is in force (`loopwright watch`)."""
+
+    every: Literal["day", "week", "month"] = Field(
+        "month", description="Length of a production window of the source, from one look to the next."
+    )
+    label_days: Annotated[int, Field(ge=0)] = Field(
+        0, description="Days until labels come: the youngest rows of a window are judged without theirs."
+    )
+    labels: Count | None = Field(
+        None, description="At most so many labels of a window are looked at, a seeded choice. Empty: all there are."
+    )
+    min_labelled: Share = Field(
+        0.9,
+        description="Where a smaller share of the rows has a label, they may have been chosen, and the loss on them "
+        "tells nothing of the others: performance is then estimated without labels.",
+    )
+    alpha: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.05,
+        description="Chance of any false alarm while one release is in force, over all looks and signals together.",
+    )
+    max_failing: Share = Field(
+        0.05, description="Largest share of production rows that may fail the expectations, or hold an unknown label."
+    )
+    max_volume_change: Annotated[float, Field(gt=0)] = Field(
+        0.5, description="Largest change of the rows a day, as a share of those that the release learned from."
+    )
+    regressed: Literal["rollback", "tell"] = Field(
+        "rollback",
+        description="What is done when the release before is surely better on production rows than the one in force.",
+    )
+
+
 class Deployment(Section):
     """What a model must show before it is released."""
 
@@ -134,3 +167,4 @@ class Deployment(Section):
     champion: Champion = Field(default_factory=Champion)
     log: Log = Field(default_factory=Log)
     serve: Serve = Field(default_factory=Serve)
+    watch: Watch = Field(default_factory=Watch)

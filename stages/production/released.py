@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from stages.answering import ANSWERED, Policy, confidence, reasons
 from stages.data.sources.raw import Raw
 from stages.deployment.release import current, input_of
+from stages.deployment.release_log import Release
 from stages.errors import ProjectError
 from stages.files import read_json
 from stages.production.rows import Contract, Rows, read_rows
@@ -68,6 +69,12 @@ class Released:
         """Check and clean new rows; see `stages.production.rows.read_rows`."""
         return read_rows(raw, self.contract)
 
+    def predict(self, rows: pd.DataFrame) -> NDArray[np.float64]:
+        """Return probabilities, (n, n_classes), or values, (n,), for rows that have its features."""
+        from stages.training.estimators import predict
+
+        return predict(self.model, rows, {"features": self.features, "classes": self.classes})
+
     def answer(self, rows: Rows) -> pd.DataFrame:
         """Return what the model says of each row.
 
@@ -78,11 +85,9 @@ class Released:
             class; missing for values), ``answered``, ``reason`` (why not; see `stages.answering`), of classes the
             ``probability_LABEL`` of each, and ``release``. A suggestion is no answer where ``answered`` is false.
         """
-        from stages.training.estimators import predict
         from stages.training.metrics import decide
 
-        schema = {"features": self.features, "classes": self.classes}
-        prediction = predict(self.model, rows.frame, schema)
+        prediction = self.predict(rows.frame)
         why = reasons(rows.frame, prediction, self.policy)
         found: dict[str, Any] = {"suggestion": prediction, "confidence": np.full(len(rows), np.nan)}
         if self.classes is not None:
@@ -103,8 +108,8 @@ def labels_of(codes: NDArray[np.intp], classes: list[Any]) -> Any:
     return labels.take(codes).array
 
 
-def load_released(project: Path) -> Released:
-    """Read the release of a project.
+def load_released(project: Path, line: Release | None = None) -> Released:
+    """Read the release of a project: the one in force, or the one of a line of its log.
 
     Raises
     ------
@@ -113,7 +118,7 @@ def load_released(project: Path) -> Released:
     """
     from stages.training.store import load_model
 
-    pointer = current(project)
+    pointer = current(project) if line is None else line.as_dict()
     if pointer is None:
         raise ProjectError("nothing is released", where=str(project), todo="loopwright run")
     card = read_json(project / str(pointer["card"]))

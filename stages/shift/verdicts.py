@@ -151,9 +151,4 @@ def _moved(item: Mapping[str, Any], limits: Shift) -> bool:
 
 
 def _signal(name: str, figure: Figure, limit: float, unit: str, says: str, evidence: dict[str, Any]) -> Signal:
-    if figure["low"] is None:
-        return Signal(name=name, value=figure["value"], threshold=limit, unit=unit, says=says, evidence=evidence)
-    value, low, high = (float(figure[key]) for key in ("value", "low", "high"))
-    return Signal.measured(
-        name, value, low, high, threshold=limit, direction="above", unit=unit, says=says, evidence=evidence
-    )
+    return Signal.of_figure(name, figure, threshold=limit, direction="above", unit=unit, says=says, evidence=evidence)

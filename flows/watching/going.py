@@ -1,0 +1,41 @@
+"""Watching from the command line, and as a deployment of Prefect."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+from flows.running import with_prefect
+from flows.session import open_session
+from flows.show import Show
+from flows.watching import telling
+from flows.watching.looks import Look
+from flows.watching.watch import NotYet, next_look
+from flows.watching.windows import DAY
+
+
+def watch(project: Path, *, until: dt.date | None = None, quiet: bool = False, allow_dirty: bool = False) -> list[Look]:
+    """Look at the next window of production; or window after window, ``until`` included. Return the looks.
+
+    Raises
+    ------
+    LoopwrightError
+        If nothing has run yet, rows have no days, or the files that a look needs are gone.
+    """
+    show, made = Show(quiet=quiet), list[Look]()
+    last = None if until is None else until + DAY
+    with open_session(project, show, allow_dirty=allow_dirty) as session, with_prefect(session, show) as go:
+        while True:
+            found = next_look(session, go, last=last)
+            if found is None:
+                break
+            if isinstance(found, NotYet):
+                show.note(found.says)
+                break
+            made.append(found)
+            telling.tell(found, show)
+            if last is None:
+                break
+    if until is not None and not made:
+        show.note(f"everything until {until} was looked at before; loopwright watch --looks lists it")
+    return made
