@@ -26,14 +26,13 @@ def watch(project: Path, *, until: dt.date | None = None, quiet: bool = False, a
     last = None if until is None else until + DAY
     with open_session(project, show, allow_dirty=allow_dirty) as session, with_prefect(session, show) as go:
         while True:
-            found = next_look(session, go, last=last)
+            found = next_look(session, go, lambda look: telling.tell(look, show), last=last)
             if found is None:
                 break
             if isinstance(found, NotYet):
                 show.note(found.says)
                 break
             made.append(found)
-            telling.tell(found, show)
             if last is None:
                 break
     if until is not None and not made:

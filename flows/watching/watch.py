@@ -24,6 +24,7 @@ from stages.production.watch.look import Asked, look
 from stages.signals import Signal
 
 Go = Callable[[], object]
+Tell = Callable[[Look], None]
 NOT_JUDGED = ("production_inputs",)  # told, and no alarm
 BY = "loopwright watch"
 
@@ -44,7 +45,7 @@ class NotYet:
         )
 
 
-def next_look(session: Session, go: Go, *, last: dt.date | None = None) -> Look | NotYet | None:
+def next_look(session: Session, go: Go, tell: Tell, *, last: dt.date | None = None) -> Look | NotYet | None:
     """Look at the next window of production, and let the loop go where an alarm sends it.
 
     Parameters
@@ -53,6 +54,8 @@ def next_look(session: Session, go: Go, *, last: dt.date | None = None) -> Look 
         The project, its lock held.
     go : callable
         Goes round the loop from ``session.entry``.
+    tell : callable
+        Gets the look, before the loop goes anywhere.
     last : date, optional
         No window goes beyond this day; None is returned when the next one would begin there.
 
@@ -98,6 +101,7 @@ def next_look(session: Session, go: Go, *, last: dt.date | None = None) -> Look 
         seconds=found["seconds"],
     )
     append(project, item)
+    tell(item)
     if made is not None and made.move["to"] in STAGES:
         session.entry = entry_after(made)
         go()
