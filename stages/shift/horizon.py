@@ -80,8 +80,17 @@ def watch_risk(
     """
     scaled = np.clip(np.asarray(reference, dtype=float) / limit, 0.0, 1.0)
     bound = min(1.0, _upper_bound(scaled, alpha / 2) + tolerance / limit)
-    later = np.clip(np.asarray(losses, dtype=float) / limit, 0.0, 1.0)
-    return _first([math.exp(min(w, 700.0)) * alpha / 2 for w in _wealth(later, bound)])
+    return watch_mean(np.asarray(losses, dtype=float) / limit, bound, alpha=alpha / 2)
+
+
+def watch_mean(values: Array, bound: float, *, alpha: float) -> Watch:
+    """Tell when values, cut to [0, 1], oldest first, are on average above a bound; see `watch_risk`.
+
+    Under the null hypothesis that each is expected to be at most ``bound``, whatever came before, it ever alarms with
+    chance ``alpha`` at most.
+    """
+    later = np.clip(np.asarray(values, dtype=float), 0.0, 1.0)
+    return _first([math.exp(min(w, 700.0)) * alpha for w in _wealth(later, bound)])
 
 
 def _wealth(values: Array, bound: float) -> list[float]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from stages.metric_names import OFFLINE, larger_is_better
 from stages.params import Requirement, Shift
@@ -15,7 +16,7 @@ from stages.production.watch.levels import by_draws
 from stages.production.watch.reference import Reference
 from stages.requirements import bound_words, number, shortfall, surely, worst
 from stages.shift.drop import Losses
-from stages.shift.horizon import watch_risk
+from stages.shift.horizon import watch_mean
 from stages.shift.joint import overlap, two_sample_scores
 from stages.shift.sides import Sides
 from stages.shift.unlabelled import loss_by_confidence, loss_by_importance
@@ -24,7 +25,6 @@ from stages.training.metrics import Array, Figure, Scorer
 
 MISSED: dict[str, Direction] = {"at_least": "below", "at_most": "above"}
 SLICES = 20  # of the rows in their order, where no block says which hang together
-ROOM = 3.0  # a day is cut at so many times what the worst day of the pilot lost
 
 
 def production_worse(found: dict[str, Figure], requirements: dict[str, Requirement], rows: int) -> Signal:
@@ -89,7 +89,9 @@ def production_risk(
     """Fire when the model has lost its advantage over the constant, by the evidence of all looks together.
 
     A small lasting loss that no single look shows adds up. What is watched is the mean loss beyond the constant's, so
-    that days which are hard for any model do not count. See `stages.shift.horizon.watch_risk`.
+    that days which are hard for any model do not count: days since the release against the upper end of the pilot's
+    mean (Student's t over its days, half of ``alpha``), by bets that need no horizon (the other half; see
+    `stages.shift.horizon`). A day is cut as far beyond the pilot's best and worst day as these two lie apart.
 
     Parameters
     ----------
@@ -107,16 +109,18 @@ def production_risk(
         return Signal(
             name=name, threshold=1.0, unit=unit, says="too few days with labels, in the pilot or since, to tell"
         )
-    reach = ROOM * max(map(abs, usual)) or constant
-    shifted = [np.clip(np.asarray(side), -reach, reach) + reach for side in (usual, later)]
-    watched = watch_risk(shifted[0], shifted[1], limit=2 * reach, tolerance=limits.max_drop * constant, alpha=alpha)
-    most, now = max(watched.evidence), float(np.mean(later))
-    before = float(np.mean(usual))
+    tolerance, before, now = limits.max_drop * constant, float(np.mean(usual)), float(np.mean(later))
+    bound = before + float(stats.t.ppf(1 - alpha / 2, len(usual) - 1) * stats.sem(usual)) + tolerance
+    spread = float(np.ptp(usual)) or constant
+    least, width = min(usual) - spread, np.ptp(usual) + 2 * spread
+    scaled = (np.asarray(later) - least) / width
+    watched = watch_mean(scaled, min(1.0, (bound - least) / width), alpha=alpha / 2)
+    most = max(watched.evidence)
     says = (
         f"beside the constant a row loses {now:+.4f} over {len(later)} days since the release, "
         f"and {before:+.4f} in its pilot"
     )
-    fires = True if watched.alarm is not None else False if now <= before + limits.max_drop * constant else None
+    fires = True if watched.alarm is not None else False if now <= before + tolerance else None
     return Signal(name=name, value=most, low=most, high=most, threshold=1.0, unit=unit, fires=fires, says=says)
 
 
