@@ -116,10 +116,10 @@ def _released(
         seen = Seen(asked.start, asked.end, frame, *labelled(released, due, schema))
     except DataError as error:
         return [quality.unreadable(error, len(raw.frame))]
-    return _signals(project, params, reference, seen, asked, found)
+    return signals_of(project, params, reference, seen, asked, found)
 
 
-def _signals(
+def signals_of(
     project: Path, params: Params, reference: Reference, seen: Seen, asked: Asked, found: dict[str, Any]
 ) -> list[Signal]:
     settings, limits = params.deployment.watch, params.deployment.shift
@@ -157,8 +157,7 @@ def _judged(
     found["figures"] = figures(scorer, names, **sampling)
     found["losses"] = performance.advantage(scorer)
     worse = performance.production_worse(found["figures"], wanted, len(rows))
-    moved = shift(_measured(reference, rows, **sampling), limits, broken=worse.fires is True)
-    signals = [moved.model_copy(update={"name": "production_shift"}), worse]
+    signals = [production_shift(reference, rows, limits, broken=worse.fires is True, **sampling), worse]
     later = [*asked.losses, *found["losses"]]
     usual_days, constant = performance.advantage(reference.usual), reference.usual_constant_loss
     signals.append(performance.production_risk(usual_days, later, constant, limits, settings.alpha / ALARMS))
@@ -169,7 +168,10 @@ def _judged(
     return signals
 
 
-def _measured(reference: Reference, rows: pd.DataFrame, *, level: float, seed: int) -> dict[str, Any]:
+def production_shift(
+    reference: Reference, rows: pd.DataFrame, limits: Shift, *, broken: bool, level: float, seed: int
+) -> Signal:
+    """Return ``shift`` between what the release learned from, or was judged on, and labelled rows of production."""
     work, released = reference.work, reference.released
     blocks = reference.blocks(rows)
     learned, held = (
@@ -177,7 +179,8 @@ def _measured(reference: Reference, rows: pd.DataFrame, *, level: float, seed: i
         for before in (reference.learned, reference.judged)
     )
     task = Task(work.task, str(work.schema["target"]), work.schema["classes"], released.predict)
-    return measure(learned, held, task, level=level, seed=seed)
+    found = measure(learned, held, task, level=level, seed=seed)
+    return shift(found, limits, broken=broken).model_copy(update={"name": "production_shift"})
 
 
 def _inputs(reference: Reference, seen: Seen, limits: Shift, *, level: float, seed: int) -> Signal:
@@ -209,7 +212,7 @@ def _outcome(
 def _with_ways(signal: Signal, params: Params, schema: Mapping[str, Any], asked: Asked, rows: int) -> Signal:
     """Return a signal with what the loop may change on its behalf."""
     ways = {
-        "take_production": taking_in(params, asked.end),
+        "take_production": taking_in(params, asked.since, asked.end),
         "rows": schema["window"]["rows"],
         "pilot_rows": schema["pilot"]["rows"],
         "production_rows": rows,
@@ -217,12 +220,18 @@ def _with_ways(signal: Signal, params: Params, schema: Mapping[str, Any], asked:
     return signal.model_copy(update={"evidence": {**signal.evidence, **ways}})
 
 
-def taking_in(params: Params, end: dt.date) -> Mapping[str, str]:
-    """Return the params with which the window takes in what is known by a day, and the latest of it is the pilot."""
+def taking_in(params: Params, since: dt.date, end: dt.date) -> Mapping[str, str]:
+    """Return the params with which the window takes in what is known by a day, and the latest of it is the pilot.
+
+    Empty where no label of a row from ``since`` on is known yet, or the window would not grow by it.
+    """
     collect, known = params.data.collect, end - dt.timedelta(days=params.deployment.watch.label_days)
+    if known <= since:
+        return {}
     patch = {"data.collect.until": str(known)}
     if collect.start is None and collect.end is None:
         return patch
     last = known - dt.timedelta(days=collect.pilot_days)
-    grows = last > (collect.end or dt.date.min) and (collect.start is None or last > collect.start)
-    return patch | ({"data.collect.end": str(last)} if grows else {})
+    if last <= max(filter(None, (collect.start, collect.end))):
+        return {}
+    return patch | {"data.collect.end": str(last)}
