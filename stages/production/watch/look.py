@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from stages.context import Context
@@ -83,8 +84,8 @@ def look(project: Path, asked: Asked) -> dict[str, Any]:
     """
     began = time.perf_counter()
     params = load_params(project)
-    between = open_source(project, params).between(asked.start, asked.end)
-    if between.after < asked.end or not len(between.raw.frame):
+    between = open_source(project, params).between(asked.start, asked.end, params.data.collect.as_of)
+    if between.after < asked.end:
         return {"ready": False, "after": str(between.after), "rows": len(between.raw.frame)}
     found: dict[str, Any] = {"ready": True, "rows": len(between.raw.frame), "labelled": 0, "losses": []}
     if asked.release is None or asked.folder is None:
@@ -108,20 +109,38 @@ def _released(
 ) -> list[Signal]:
     """Answer what came, and measure it; rows that the release cannot take in are an alarm of their own."""
     released, schema = reference.released, reference.work.schema
+    target = str(schema["target"])
+    if not len(raw.frame):
+        return _silent(params, reference, asked)
     delay = dt.timedelta(days=params.deployment.watch.label_days)
     first = max(asked.since, asked.start - delay)
     try:
         frame = answered(project, released, raw, (asked.start, asked.end), schema)
-        due = open_source(project, params).between(first, max(first, asked.end - delay)).raw if delay else raw
-        seen = Seen(asked.start, asked.end, frame, *labelled(released, due, schema))
+        due = _due(project, params, first, max(first, asked.end - delay)) if delay else raw
+        ripe = labelled(released, due, schema) if len(due.frame) else (frame.iloc[:0].assign(**{target: np.nan}), 0)
+        seen = Seen(asked.start, asked.end, frame, *ripe)
     except DataError as error:
         return [quality.unreadable(error, len(raw.frame))]
     return signals_of(project, params, reference, seen, asked, found)
 
 
+def _due(project: Path, params: Params, first: dt.date, last: dt.date) -> Raw:
+    return open_source(project, params).between(first, last, params.data.collect.as_of).raw
+
+
+def _silent(params: Params, reference: Reference, asked: Asked) -> list[Signal]:
+    """Return what a window tells in which no row came, though later ones did."""
+    nothing = reference.learned.iloc[:0]
+    level = level_of(params.deployment.watch.alpha, asked.number, ALARMS)
+    most = params.deployment.watch.max_volume_change
+    volume = quality.production_volume(reference, Seen(asked.start, asked.end, nothing, nothing), most, level=level)
+    return [] if volume is None else [volume]
+
+
 def signals_of(
     project: Path, params: Params, reference: Reference, seen: Seen, asked: Asked, found: dict[str, Any]
 ) -> list[Signal]:
+    """Return every signal of rows that were answered, and put figures into ``found``; see `look`."""
     settings, limits = params.deployment.watch, params.deployment.shift
     level, seed = level_of(settings.alpha, asked.number, ALARMS), params.seed
     sampling: dict[str, Any] = {"level": level, "seed": seed}
