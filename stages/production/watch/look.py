@@ -173,7 +173,8 @@ def _judged(
     scorer = reference.scorer(rows)
     wanted = performance.rowwise(reference.work.requirements, reference.work.task)
     names = list(dict.fromkeys([*wanted, reference.work.row_metric]))
-    found["figures"] = figures(scorer, names, **sampling)
+    each = 1 - (1 - sampling["level"]) / max(1, len(wanted))  # any of the requirements may alarm (Bonferroni)
+    found["figures"] = figures(scorer, names, level=each, seed=sampling["seed"])
     found["losses"] = performance.advantage(scorer)
     worse = performance.production_worse(found["figures"], wanted, len(rows))
     signals = [production_shift(reference, rows, limits, broken=worse.fires is True, **sampling), worse]
