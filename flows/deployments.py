@@ -1,4 +1,4 @@
-"""What Prefect deploys and shows as forms: go round the loop, and send it back. See prefect.yaml and docs/people.md.
+"""What Prefect deploys: go round the loop, send it back, watch production. See prefect.yaml and docs/people.md.
 
 A flow run of these works in the folder it is started in, as prefect.yaml says. It suspends where a person decides, and
 Prefect starts it again from the top: the record tells where it stands, so nothing is done twice.
@@ -16,6 +16,7 @@ from prefect.runtime import flow_run
 from prefect.states import Completed
 from pydantic import Field
 
+from flows.artifacts import publish_looks
 from flows.lifecycle import go_round
 from flows.lock import Running
 from flows.people import answers, requests, suspending
@@ -25,6 +26,9 @@ from flows.record import read_record
 from flows.running import begin
 from flows.session import open_session
 from flows.show import Show
+from flows.watching.events import emit_alarm
+from flows.watching.looks import Look, read_looks
+from flows.watching.watch import next_look
 
 Stage = Literal["planning", "data", "training", "deployment"]
 Text = Annotated[str, Field(min_length=1)]
@@ -60,6 +64,35 @@ def back(stage: Stage, reason: Text, changes: dict[str, Any], by: str = "") -> S
         asked = Request(stage=stage, because=reason, patch=changes, by=by or "Prefect's form", id=str(flow_run.id))
         requests.put(project, requests.checked(project, asked))
     return _go_on(project)
+
+
+@flow(name="watch", flow_run_name=_run_name, persist_result=False)
+def watch() -> State[Any]:
+    """Look at the next window of production; when a signal fires, the loop goes back to where the table says."""
+    project, show, made = Path.cwd(), Show(), list[Look]()
+    if _suspended_here(project):
+        return _go_on(project)
+
+    def tell(look: Look) -> None:
+        made.append(look)
+        publish_looks(project.name, read_looks(project))
+        if look.alarm:
+            emit_alarm(project, look)
+
+    try:
+        with open_session(project, show) as session:
+            found = next_look(session, lambda: go_round(session), tell)
+    except Running as held:
+        return Completed(name="Skipped", message=f"{held.what}; production is looked at the next time")
+    finally:
+        show.close()
+    if not isinstance(found, Look):
+        return Completed(message=found.says if found is not None else "nothing to look at")
+    asked = answers.question(read_record(project))
+    if asked is not None and found.entered is not None and asked.iteration > found.entered:
+        return _go_on(project)
+    days = f"{found.start} to {found.end}"
+    return Completed(message=f"{days}: alarm, {found.alarm}; {found.told}" if found.alarm else f"{days}: quiet")
 
 
 def _first_start() -> bool:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from flows.running import with_prefect
 from flows.session import open_session
 from flows.show import Show
+from flows.up.server import configured_url
+from flows.up.service import url_of
 from flows.watching import telling
 from flows.watching.looks import Look
 from flows.watching.watch import NotYet, next_look
@@ -23,10 +27,16 @@ def watch(project: Path, *, until: dt.date | None = None, quiet: bool = False, a
         If nothing has run yet, rows have no days, or the files that a look needs are gone.
     """
     show, made = Show(quiet=quiet), list[Look]()
+
+    def tell(look: Look) -> None:
+        telling.tell(look, show)
+        if look.alarm and (configured_url() or url_of(project)):  # one of a run's own is gone before anybody hears it
+            emit_alarms(project, [look])
+
     last = None if until is None else until + DAY
     with open_session(project, show, allow_dirty=allow_dirty) as session, with_prefect(session, show) as go:
         while True:
-            found = next_look(session, go, lambda look: telling.tell(look, show), last=last)
+            found = next_look(session, go, tell, last=last)
             if found is None:
                 break
             if isinstance(found, NotYet):
@@ -38,3 +48,14 @@ def watch(project: Path, *, until: dt.date | None = None, quiet: bool = False, a
     if until is not None and not made:
         show.note(f"everything until {until} was looked at before; loopwright watch --looks lists it")
     return made
+
+
+def emit_alarms(project: Path, looks: Sequence[Look]) -> None:
+    """Send Prefect an event of each alarm, to the server that is configured or up."""
+    os.environ.setdefault("PREFECT_API_URL", str(configured_url() or url_of(project)))
+    from flows.lifecycle import send_what_waits
+    from flows.watching.events import emit_alarm
+
+    for look in looks:
+        emit_alarm(project, look)
+    send_what_waits()

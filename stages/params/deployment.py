@@ -150,6 +150,11 @@ class Watch(Section):
     max_volume_change: Annotated[float, Field(gt=0)] = Field(
         0.5, description="Largest change of the rows a day, as a share of those that the release learned from."
     )
+    min_gain: Annotated[float, Field(ge=0)] = Field(
+        0.005,
+        description="Least gain for which it pays to learn again, as a share of the constant's loss; a choice, a quarter "
+        "of what `shift.max_drop` calls harm.",
+    )
     regressed: Literal["rollback", "tell"] = Field(
         "rollback",
         description="What is done when the release before is surely better on production rows than the one in force.",

@@ -24,6 +24,7 @@ from stages.production.watch import performance, quality
 from stages.production.watch.levels import figures, level_of, mean_figure
 from stages.production.watch.reference import Reference, read_reference
 from stages.production.watch.seen import Seen, answered, labelled
+from stages.production.watch.stale import production_stale
 from stages.shift.detector import detect
 from stages.shift.measure import Task, measure
 from stages.shift.sides import Sides
@@ -31,7 +32,7 @@ from stages.shift.verdicts import covariate_shift, shift
 from stages.signals import Signal
 from stages.training.metrics import Figure, Scorer
 
-ALARMS = 9  # signals that may alarm at a look
+ALARMS = 10  # signals that may alarm at a look
 
 
 @dataclass(frozen=True)
@@ -159,6 +160,9 @@ def _judged(
     worse = performance.production_worse(found["figures"], wanted, len(rows))
     moved = shift(_measured(reference, rows, **sampling), limits, broken=worse.fires is True)
     signals = [moved.model_copy(update={"name": "production_shift"}), worse]
+    before = _since(project, params, reference, asked)
+    least = settings.min_gain
+    signals.append(production_stale(reference, before, scorer, rows, least, level=sampling["level"]))
     later = [*asked.losses, *found["losses"]]
     usual_days, constant = performance.advantage(reference.usual), reference.usual_constant_loss
     signals.append(performance.production_risk(usual_days, later, constant, limits, settings.alpha / ALARMS))
@@ -167,6 +171,18 @@ def _judged(
         regressed = performance.release_regressed(reference, load_released(project, asked.earlier), rows, **sampling)
         signals += [regressed] if regressed is not None else []
     return signals
+
+
+def _since(project: Path, params: Params, reference: Reference, asked: Asked) -> pd.DataFrame:
+    """Return the labelled rows from the release's pilot to this look."""
+    delay = dt.timedelta(days=params.deployment.watch.label_days)
+    end = max(asked.since, asked.start - delay)
+    raw = open_source(project, params).between(asked.since, end).raw
+    target = str(reference.work.schema["target"])
+    if not len(raw.frame):
+        return reference.judged.iloc[:0]
+    found, _ = labelled(reference.released, raw, reference.work.schema)
+    return found[found[target].notna()]
 
 
 def _measured(reference: Reference, rows: pd.DataFrame, *, level: float, seed: int) -> dict[str, Any]:
