@@ -152,8 +152,8 @@ class Watch(Section):
     )
     min_gain: Annotated[float, Field(ge=0)] = Field(
         0.005,
-        description="Least gain for which it pays to learn again, as a share of the constant's loss; a choice, a quarter "
-        "of what `shift.max_drop` calls harm.",
+        description="Least gain for which it pays to learn again, as a share of the constant's loss; a choice, a "
+        "quarter of what `shift.max_drop` calls harm.",
     )
     regressed: Literal["rollback", "tell"] = Field(
         "rollback",

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import pandas as pd
 from sklearn.base import clone
-from threadpoolctl import threadpool_limits
 
 from stages.params import WEIGHT
 from stages.production.direct import inner
@@ -43,9 +42,8 @@ def production_stale(
     known = pd.concat([reference.learned, reference.judged, since], ignore_index=True)
     known = known[[*reference.released.features, str(reference.work.schema["target"])]].assign(**{WEIGHT: 1.0})
     schema = reference.work.schema | {"features": reference.released.features}
-    with threadpool_limits(limits=1):
-        again = fit(clone(inner(reference.released.model)), known, schema)
-        losses = row_losses(reference.work.task, scorer.target, predict(again, rows, schema))
+    again = fit(clone(inner(reference.released.model)), known, schema)
+    losses = row_losses(reference.work.task, scorer.target, predict(again, rows, schema))
     gain = (scorer.losses - losses) / float(scorer.constant_losses.mean())
     found = mean_figure(gain, scorer.blocks, level)
     says = (
