@@ -28,7 +28,7 @@ from flows.session import open_session
 from flows.show import Show
 from flows.watching.events import emit_alarm
 from flows.watching.looks import Look, read_looks
-from flows.watching.watch import next_look
+from flows.watching.watch import look_at_all
 
 Stage = Literal["planning", "data", "training", "deployment"]
 Text = Annotated[str, Field(min_length=1)]
@@ -68,7 +68,7 @@ def back(stage: Stage, reason: Text, changes: dict[str, Any], by: str = "") -> S
 
 @flow(name="watch", flow_run_name=_run_name, persist_result=False)
 def watch() -> State[Any]:
-    """Look at the next window of production; when a signal fires, the loop goes back to where the table says."""
+    """Look at what has come to production; when a signal fires, the loop goes back to where the table says."""
     project, show, made = Path.cwd(), Show(), list[Look]()
     if _suspended_here(project):
         return _go_on(project)
@@ -81,18 +81,15 @@ def watch() -> State[Any]:
 
     try:
         with open_session(project, show) as session:
-            found = next_look(session, lambda: go_round(session), tell)
+            not_yet = look_at_all(session, lambda: go_round(session), tell)
     except Running as held:
         return Completed(name="Skipped", message=f"{held.what}; production is looked at the next time")
     finally:
         show.close()
-    if not isinstance(found, Look):
-        return Completed(message=found.says if found is not None else "nothing to look at")
-    asked = answers.question(read_record(project))
-    if asked is not None and found.entered is not None and asked.iteration > found.entered:
+    asked, entered = answers.question(read_record(project)), [look.entered for look in made if look.entered is not None]
+    if asked is not None and entered and asked.iteration > min(entered):
         return _go_on(project)
-    days = f"{found.start} to {found.end}"
-    return Completed(message=f"{days}: alarm, {found.alarm}; {found.told}" if found.alarm else f"{days}: quiet")
+    return Completed(message="; ".join([*(look.says for look in made), *not_yet]))
 
 
 def _first_start() -> bool:

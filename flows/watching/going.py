@@ -14,12 +14,30 @@ from flows.up.server import configured_url
 from flows.up.service import url_of
 from flows.watching import telling
 from flows.watching.looks import Look
-from flows.watching.watch import NotYet, next_look
+from flows.watching.watch import NotYet, look_at_the_log, next_look
 from flows.watching.windows import DAY
 
 
-def watch(project: Path, *, until: dt.date | None = None, quiet: bool = False, allow_dirty: bool = False) -> list[Look]:
+def watch(
+    project: Path,
+    *,
+    until: dt.date | None = None,
+    log: bool = False,
+    quiet: bool = False,
+    allow_dirty: bool = False,
+) -> list[Look]:
     """Look at the next window of production; or window after window, ``until`` included. Return the looks.
+
+    Parameters
+    ----------
+    project : Path
+        The project.
+    until : date, optional
+        The last day that is looked at.
+    log : bool
+        Look at the log of predictions instead: at what was predicted since the look before.
+    quiet, allow_dirty : bool
+        As of `flows.running.run`.
 
     Raises
     ------
@@ -27,26 +45,23 @@ def watch(project: Path, *, until: dt.date | None = None, quiet: bool = False, a
         If nothing has run yet, rows have no days, or the files that a look needs are gone.
     """
     show, made = Show(quiet=quiet), list[Look]()
+    last = None if until is None else until + DAY
 
     def tell(look: Look) -> None:
+        made.append(look)
         telling.tell(look, show)
         if look.alarm and (configured_url() or url_of(project)):  # one of a run's own is gone before anybody hears it
             emit_alarms(project, [look])
 
-    last = None if until is None else until + DAY
     with open_session(project, show, allow_dirty=allow_dirty) as session, with_prefect(session, show) as go:
-        while True:
+        found = look_at_the_log(session, go, tell) if log else next_look(session, go, tell, last=last)
+        while last is not None and isinstance(found, Look):
             found = next_look(session, go, tell, last=last)
-            if found is None:
-                break
-            if isinstance(found, NotYet):
-                show.note(found.says)
-                break
-            made.append(found)
-            if last is None:
-                break
-    if until is not None and not made:
-        show.note(f"everything until {until} was looked at before; loopwright watch --looks lists it")
+        show.close()
+        if isinstance(found, NotYet):
+            show.note(found.says)
+        elif found is None and not made:
+            show.note(f"everything until {until} was looked at before; loopwright watch --looks lists it")
     return made
 
 

@@ -135,6 +135,7 @@ class Watch(Section):
     labels: Count | None = Field(
         None, description="At most so many labels of a window are looked at, a seeded choice. Empty: all there are."
     )
+    min_rows: Count = Field(200, description="Fewer predictions in the log wait for a later look.")
     min_labelled: Share = Field(
         0.9,
         description="Where a smaller share of the rows has a label, they may have been chosen, and the loss on them "

@@ -82,7 +82,7 @@ def production_volume(reference: Reference, seen: Seen, most: float, *, level: f
     """
     time = reference.work.schema["time"]
     before = pd.concat([reference.learned, reference.judged], ignore_index=True)
-    if not time or not pd.api.types.is_datetime64_any_dtype(before[time].dtype):
+    if not seen.daily or not time or not pd.api.types.is_datetime64_any_dtype(before[time].dtype):
         return None
     name, unit = "production_volume", "of the usual rows a day"
     usual, now = _per_day(before[time]), _per_day(seen.frame[time], seen.start, seen.end)
