@@ -1,4 +1,4 @@
-"""What Prefect deploys and shows as forms: go round the loop, and send it back. See prefect.yaml and docs/people.md.
+"""What Prefect deploys: go round the loop, send it back, watch production. See prefect.yaml and docs/people.md.
 
 A flow run of these works in the folder it is started in, as prefect.yaml says. It suspends where a person decides, and
 Prefect starts it again from the top: the record tells where it stands, so nothing is done twice.
@@ -16,6 +16,7 @@ from prefect.runtime import flow_run
 from prefect.states import Completed
 from pydantic import Field
 
+from flows.artifacts import publish_looks
 from flows.lifecycle import go_round
 from flows.lock import Running
 from flows.people import answers, requests, suspending
@@ -25,6 +26,9 @@ from flows.record import read_record
 from flows.running import begin
 from flows.session import open_session
 from flows.show import Show
+from flows.watching.events import emit_alarm
+from flows.watching.looks import Look, read_looks
+from flows.watching.watch import look_at_all
 
 Stage = Literal["planning", "data", "training", "deployment"]
 Text = Annotated[str, Field(min_length=1)]
@@ -60,6 +64,32 @@ def back(stage: Stage, reason: Text, changes: dict[str, Any], by: str = "") -> S
         asked = Request(stage=stage, because=reason, patch=changes, by=by or "Prefect's form", id=str(flow_run.id))
         requests.put(project, requests.checked(project, asked))
     return _go_on(project)
+
+
+@flow(name="watch", flow_run_name=_run_name, persist_result=False)
+def watch() -> State[Any]:
+    """Look at what has come to production; when a signal fires, the loop goes back to where the table says."""
+    project, show, made = Path.cwd(), Show(), list[Look]()
+    if _suspended_here(project):
+        return _go_on(project)
+
+    def tell(look: Look) -> None:
+        made.append(look)
+        publish_looks(project.name, read_looks(project))
+        if look.alarm:
+            emit_alarm(project, look)
+
+    try:
+        with open_session(project, show) as session:
+            not_yet = look_at_all(session, lambda: go_round(session), tell)
+    except Running as held:
+        return Completed(name="Skipped", message=f"{held.what}; production is looked at the next time")
+    finally:
+        show.close()
+    asked, entered = answers.question(read_record(project)), [look.entered for look in made if look.entered is not None]
+    if asked is not None and entered and asked.iteration > min(entered):
+        return _go_on(project)
+    return Completed(message="; ".join([*(look.says for look in made), *not_yet]))
 
 
 def _first_start() -> bool:

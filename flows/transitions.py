@@ -360,6 +360,15 @@ TABLE: tuple[Transition, ...] = (
         rows.take_production,
     ),
     Transition(
+        "production_stale",
+        "deployment",
+        "data",
+        ("production_stale",),
+        "the same candidate is surely better when it has learned from what has come since",
+        "collect what has come since: the window takes production in",
+        rows.take_production,
+    ),
+    Transition(
         "production_risk",
         "deployment",
         "data",

@@ -20,7 +20,11 @@ def add_commands(add: Callable[..., Parser], run_options: Callable[[Parser], Non
         "Look at the next window of production, and loop back when a signal fires",
         "Quiet when all is well. Exit code 3 with --require-quiet when it is not.",
     )
-    watch.add_argument("--until", type=_day, metavar="DAY", help="window after window up to this day, e.g. 2013-12-31")
+    which = watch.add_mutually_exclusive_group()
+    which.add_argument(
+        "--log", action="store_true", help="at what `predict` and `serve` have answered since the last look"
+    )
+    which.add_argument("--until", type=_day, metavar="DAY", help="window after window up to this day, e.g. 2013-12-31")
     watch.add_argument("--looks", action="store_true", help="only list the looks so far")
     watch.add_argument("--json", action="store_true", help="with --looks: as JSON")
     watch.add_argument("--require-quiet", action="store_true", help="exit code 3 when a look raised an alarm")
@@ -40,7 +44,7 @@ def _watch(args: argparse.Namespace, project: Path) -> int:
         return OK
     from flows.watching.going import watch
 
-    looks = watch(project, until=args.until, quiet=args.quiet, allow_dirty=args.allow_dirty)
+    looks = watch(project, until=args.until, log=args.log, quiet=args.quiet, allow_dirty=args.allow_dirty)
     return NOT_RELEASED if args.require_quiet and any(look.alarm for look in looks) else OK
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -28,8 +28,12 @@ class Look(BaseModel):
         The release in force, the first twelve digits of its hash; None while nothing is.
     iteration : int or None
         The iteration that made it.
+    origin : {"source", "log"}
+        What was looked at: a window of the source, or the log of predictions.
     start, end : str
-        The days that were looked at, the second not among them.
+        The days of the window, the second not among them; of the log, when the first and the last were predicted.
+    after : int or None
+        Of the log, the number of the last prediction.
     rows, labelled : int
         Rows that came, and rows whose labels were judged.
     signals : list of dict
@@ -54,8 +58,10 @@ class Look(BaseModel):
     at: str
     release: str | None
     iteration: int | None
+    origin: Literal["source", "log"] = "source"
     start: str
     end: str
+    after: int | None = None
     rows: int
     labelled: int = 0
     signals: list[dict[str, Any]]
@@ -67,6 +73,12 @@ class Look(BaseModel):
     entered: int | None = None
     told: str = ""
     seconds: float
+
+    @property
+    def says(self) -> str:
+        """It in a sentence."""
+        days = f"{self.start[:10]} to {self.end[:10]}, {self.rows} rows"
+        return f"{days}: alarm, {self.alarm}; {self.told}" if self.alarm else f"{days}: quiet"
 
 
 def read_looks(project: Path) -> list[Look]:

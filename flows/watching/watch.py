@@ -20,29 +20,22 @@ from stages.deployment.release_log import Release, in_force, read_log
 from stages.errors import ProjectError
 from stages.files import read_json
 from stages.params import load_params
-from stages.production.watch.look import Asked, look
+from stages.production.watch.look import Asked, AskedLog, look, look_at_log
+from stages.production.watch.measuring import Past
 from stages.signals import Signal
 
 Go = Callable[[], object]
 Tell = Callable[[Look], None]
-NOT_JUDGED = ("production_inputs",)  # told, and no alarm
+NO_ALARM = ("production_inputs",)  # told, and no more
+OF_A_LOOK = Look.model_fields.keys()
 BY = "loopwright watch"
 
 
 @dataclass(frozen=True)
 class NotYet:
-    """The next window is not whole yet."""
+    """There is nothing to look at yet; why, in words."""
 
-    start: dt.date
-    end: dt.date
-    after: str
-
-    @property
-    def says(self) -> str:
-        """It in words."""
-        return (
-            f"nothing to look at yet: the next window is {self.start} to {self.end}, and rows end before {self.after}"
-        )
+    says: str
 
 
 def next_look(session: Session, go: Go, tell: Tell, *, last: dt.date | None = None) -> Look | NotYet | None:
@@ -64,71 +57,105 @@ def next_look(session: Session, go: Go, tell: Tell, *, last: dt.date | None = No
     ProjectError
         If nothing has run yet, or rows have no days to tell a window by.
     """
-    project = session.project
-    lines, params = read_record(project), load_params(project)
-    forces = in_force(read_log(project))
-    release = forces[-1] if forces else None
-    since = _since(project, release, lines)
-    before = read_looks(project)
-    start = max([since, *(dt.date.fromisoformat(item.end) for item in before)])
+    project, standing = session.project, _standing(session.project, "source")
+    since = _since(project, standing.release)
+    start = max([since, *(dt.date.fromisoformat(item.end) for item in standing.before)])
     if last is not None and start >= last:
         return None
-    end = min(filter(None, (windows.next_end(start, params.deployment.watch.every), last)))
+    end = min(filter(None, (windows.next_end(start, load_params(project).deployment.watch.every), last)))
     session.show.waiting(f"looking at production, {start} to {end}")
-    found = _look(session, start, end, since, release, forces, before)
+    folder = kept.kept(project, standing.release) if standing.release is not None else None
+    asked = Asked(start, end, since, standing.release, folder, standing.past)
+    found = session.engine.result(session.engine.call(look, project, asked))
     if not found["ready"]:
-        return NotYet(start, end, found["after"])
-    signals = [Signal(**item) for item in found["signals"]]
-    fired = [signal for signal in signals if signal.fires and signal.name not in NOT_JUDGED]
-    made, told = (None, "") if not fired else _enter(session, signals, f"production from {start} to {end}")
+        window = f"the next window is {start} to {end}"
+        return NotYet(f"nothing to look at yet: {window}, and rows end before {found['after']}")
+    days = {"origin": "source", "start": str(start), "end": str(end)}
+    return _concluded(session, go, tell, standing, found | days, f"production from {start} to {end}")
+
+
+def look_at_the_log(session: Session, go: Go, tell: Tell) -> Look | NotYet:
+    """Look at what was predicted since the look before, and let the loop go where an alarm sends it; see `next_look`.
+
+    Raises
+    ------
+    ProjectError
+        If nothing is released.
+    """
+    project, standing = session.project, _standing(session.project, "log")
+    if standing.release is None:
+        raise ProjectError("nothing is released", where=str(project), todo="loopwright run")
+    session.show.waiting("looking at the log of predictions")
+    after = max([item.after or 0 for item in standing.before], default=0)
+    asked = AskedLog(after, standing.release, kept.kept(project, standing.release), standing.past)
+    found = session.engine.result(session.engine.call(look_at_log, project, asked))
+    if not found["ready"]:
+        least = load_params(project).deployment.watch.min_rows
+        new = f"{found['rows']} predictions of the release in force are new in the log"
+        return NotYet(f"nothing to look at yet: {new}, and a look takes {least} (deployment.watch.min_rows)")
+    because = f"{found['rows']} rows predicted from {found['start']} to {found['end']}"
+    return _concluded(session, go, tell, standing, found | {"origin": "log"}, because)
+
+
+def look_at_all(session: Session, go: Go, tell: Tell) -> list[str]:
+    """Look at the log and at the next window, whichever there is; return why something was not looked at, in words."""
+    project = session.project
+    if not read_record(project):
+        return ["nothing has run yet"]
+    said = list[str]()
+    if read_log(project):
+        found = look_at_the_log(session, go, tell)
+        said += [found.says] if isinstance(found, NotYet) else []
+    if read_json(project / "data" / "schema.json")["time"]:
+        window = next_look(session, go, tell)
+        said += [window.says] if isinstance(window, NotYet) else []
+    return said
+
+
+@dataclass(frozen=True)
+class _Standing:
+    """Where production stands: the release in force, and the looks of one origin so far."""
+
+    release: Release | None
+    before: list[Look]
+    number: int
+    past: Past
+
+
+def _standing(project: Path, origin: str) -> _Standing:
+    forces, looks = in_force(read_log(project)), read_looks(project)
+    release = forces[-1] if forces else None
+    before = [item for item in looks if item.origin == origin]
+    mine = [item for item in before if release is not None and item.release == release.sha256[:12]]
+    past = Past(
+        number=1 + sum(item.release == release.sha256[:12] for item in looks) if release is not None else 1,
+        losses=[value for item in mine for value in item.losses],
+        earlier=forces[-2] if len(forces) > 1 else None,
+    )
+    return _Standing(release, before, len(looks) + 1, past)
+
+
+def _concluded(session: Session, go: Go, tell: Tell, standing: _Standing, found: dict[str, Any], because: str) -> Look:
+    """Log a look; where it raised an alarm, let it into the record, and the loop go on."""
+    signals, release = [Signal(**item) for item in found["signals"]], standing.release
+    fired = [signal for signal in signals if signal.fires and signal.name not in NO_ALARM]
+    made, told = _enter(session, signals, because) if fired else (None, "")
     item = Look(
-        number=len(before) + 1,
+        number=standing.number,
         at=_now(),
         release=release.sha256[:12] if release else None,
         iteration=release.iteration if release else None,
-        start=str(start),
-        end=str(end),
-        rows=found["rows"],
-        labelled=found.get("labelled", 0),
-        signals=found["signals"],
-        figures=found.get("figures", {}),
-        expected=found.get("expected"),
-        outcome=found.get("outcome"),
-        losses=found.get("losses", []),
         alarm=(made.move["row"] if made else fired[0].name) if fired else None,
         entered=made.iteration if made else None,
         told=told,
-        seconds=found["seconds"],
+        **{key: value for key, value in found.items() if key in OF_A_LOOK},
     )
-    append(project, item)
+    append(session.project, item)
     tell(item)
     if made is not None and made.move["to"] in STAGES:
         session.entry = entry_after(made)
         go()
     return item
-
-
-def _look(
-    session: Session,
-    start: dt.date,
-    end: dt.date,
-    since: dt.date,
-    release: Release | None,
-    forces: list[Release],
-    before: list[Look],
-) -> dict[str, Any]:
-    mine = [item for item in before if release is not None and item.release == release.sha256[:12]]
-    asked = Asked(
-        start=start,
-        end=end,
-        since=since,
-        release=release,
-        earlier=forces[-2] if len(forces) > 1 else None,
-        folder=kept.kept(session.project, release) if release is not None else None,
-        number=len(mine) + 1,
-        losses=[value for item in mine for value in item.losses],
-    )
-    return session.engine.result(session.engine.call(look, session.project, asked))
 
 
 def _enter(session: Session, signals: list[Signal], because: str) -> tuple[Iteration | None, str]:
@@ -148,9 +175,9 @@ def _enter(session: Session, signals: list[Signal], because: str) -> tuple[Itera
     return made, f"rolled back to the release of iteration {line.iteration}"
 
 
-def _since(project: Path, release: Release | None, lines: list[Iteration]) -> dt.date:
+def _since(project: Path, release: Release | None) -> dt.date:
     """Return the day from which on the release has learned from no row and was judged on none."""
-    if not lines:
+    if not read_record(project):
         raise ProjectError("nothing has run yet", where=str(project), todo="loopwright run")
     if release is not None:
         pilot = read_json(project / release.card).get("pilot", {})
@@ -163,7 +190,7 @@ def _since(project: Path, release: Release | None, lines: list[Iteration]) -> dt
             "the rows have no time by which a window of production could be told",
             where="params.yaml: data.source.time",
             expected="a column of dates",
-            todo="name one; predictions of `predict` and `serve` are watched by `loopwright watch --log`",
+            todo="name one; or watch predictions alone: loopwright watch --log",
         )
     return _day_after(str(end))
 

@@ -135,6 +135,7 @@ class Watch(Section):
     labels: Count | None = Field(
         None, description="At most so many labels of a window are looked at, a seeded choice. Empty: all there are."
     )
+    min_rows: Count = Field(200, description="Fewer predictions in the log wait for a later look.")
     min_labelled: Share = Field(
         0.9,
         description="Where a smaller share of the rows has a label, they may have been chosen, and the loss on them "
@@ -149,6 +150,11 @@ class Watch(Section):
     )
     max_volume_change: Annotated[float, Field(gt=0)] = Field(
         0.5, description="Largest change of the rows a day, as a share of those that the release learned from."
+    )
+    min_gain: Annotated[float, Field(ge=0)] = Field(
+        0.005,
+        description="Least gain for which it pays to learn again, as a share of the constant's loss; a choice, a "
+        "quarter of what `shift.max_drop` calls harm.",
     )
     regressed: Literal["rollback", "tell"] = Field(
         "rollback",

@@ -117,6 +117,12 @@ class PredictionLog:
         )
         return self._fetch([asked])
 
+    def since(self, number: int, release: str, *, apart: str) -> list[Entry]:
+        """Return what a release predicted after a prediction, in that order; but for sources that begin with a word."""
+        now = PREDICTIONS.c
+        mine = (now.number > number, now.release == release, ~now.source.startswith(f"{apart} ", autoescape=True))
+        return self._fetch([select(PREDICTIONS).where(*mine).order_by(now.number)])
+
     def find(self, ids: Iterable[str]) -> dict[str, Entry]:
         """Return the predictions with these ids, those that there are."""
         wanted = list(dict.fromkeys(ids))

@@ -74,7 +74,8 @@ class Call:
                 todo="return one",
             )
         if returned.empty:
-            raise NoRowsError("no row", where=self.shown, expected="rows", todo="check data.source.with and data.collect")
+            todo = "check data.source.with and data.collect"
+            raise NoRowsError("no row", where=self.shown, expected="rows", todo=todo)
         names = check_names(returned.columns, self.shown)
         columns, unusable = {}, {}
         for index, name in enumerate(names):

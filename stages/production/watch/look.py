@@ -1,11 +1,11 @@
-"""One look at production: what came, what the release said of it, and every signal of it. Called in the worker."""
+"""One look at production: at a window of the source, or at the log of predictions. Called in the worker."""
 
 from __future__ import annotations
 
 import datetime as dt
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,24 +15,16 @@ import pandas as pd
 from stages.context import Context
 from stages.data.sources import open_source
 from stages.data.sources.raw import Raw
-from stages.deployment.outcome import outcome_low
 from stages.deployment.release_log import Release
 from stages.errors import DataError
-from stages.params import Params, Shift, load_params
-from stages.planning.outcome import outcome_of, with_review
+from stages.params import Params, load_params
 from stages.production.released import load_released
-from stages.production.watch import performance, quality
-from stages.production.watch.levels import figures, level_of, mean_figure
+from stages.production.watch import quality
+from stages.production.watch.logged import logged
+from stages.production.watch.measuring import Looking, Measured, Past
 from stages.production.watch.reference import Reference, read_reference
 from stages.production.watch.seen import Seen, answered, labelled
-from stages.shift.detector import detect
-from stages.shift.measure import Task, measure
-from stages.shift.sides import Sides
-from stages.shift.verdicts import covariate_shift, shift
 from stages.signals import Signal
-from stages.training.metrics import Figure, Scorer
-
-ALARMS = 9  # signals that may alarm at a look
 
 
 @dataclass(frozen=True)
@@ -47,24 +39,36 @@ class Asked:
         The release has learned from no row from this day on, and was judged on none.
     release : Release or None
         The one in force; None while nothing is.
-    earlier : Release or None
-        The one in force before it.
     folder : Path or None
         The files of the release's iteration; see `stages.production.watch.reference`.
-    number : int
-        Of the look, from 1, while this release is in force.
-    losses : list of float
-        What `performance.advantage` gave at the looks before.
+    past : Past
+        The looks before.
     """
 
     start: dt.date
     end: dt.date
     since: dt.date
     release: Release | None
-    earlier: Release | None
     folder: Path | None
-    number: int
-    losses: list[float]
+    past: Past
+
+
+@dataclass(frozen=True)
+class AskedLog:
+    """What a look at the log of predictions is to be at.
+
+    Attributes
+    ----------
+    after : int
+        Number of the last prediction that was looked at.
+    release, folder, past
+        As of `Asked`.
+    """
+
+    after: int
+    release: Release
+    folder: Path
+    past: Past
 
 
 def look(project: Path, asked: Asked) -> dict[str, Any]:
@@ -74,28 +78,44 @@ def look(project: Path, asked: Asked) -> dict[str, Any]:
     -------
     dict
         ``ready``: whether the source has all of the window, and ``after``, the day after its last; else nothing more.
-        ``rows``, ``labelled``, ``signals`` (plain), ``figures`` (metric -> figure), ``expected`` (the loss before
-        labels), ``losses`` (for later looks), ``seconds``.
+        ``rows``, ``seconds``, and what `stages.production.watch.measuring.Measured` holds, as plain values.
 
     Raises
     ------
     LoopwrightError
         If the release, or the files it is held against, cannot be read.
     """
-    began = time.perf_counter()
-    params = load_params(project)
+    began, params = time.perf_counter(), load_params(project)
     between = open_source(project, params).between(asked.start, asked.end, params.data.collect.as_of)
+    rows = len(between.raw.frame)
     if between.after < asked.end:
-        return {"ready": False, "after": str(between.after), "rows": len(between.raw.frame)}
-    found: dict[str, Any] = {"ready": True, "rows": len(between.raw.frame), "labelled": 0, "losses": []}
+        return {"ready": False, "after": str(between.after)}
     if asked.release is None or asked.folder is None:
-        schema, signals = Context(project).schema, [nothing_released(len(between.raw.frame))]
+        schema, found = Context(project).schema, Measured([nothing_released(rows)])
     else:
         reference = read_reference(asked.folder, load_released(project, asked.release))
-        schema, signals = reference.work.schema, _released(project, params, reference, asked, between.raw, found)
-    signals = [_with_ways(signal, params, schema, asked, found["rows"]) for signal in signals]
-    found |= {"signals": [signal.model_dump() for signal in signals]}
-    return found | {"seconds": round(time.perf_counter() - began, 3)}
+        schema, found = reference.work.schema, _of_source(project, params, reference, asked, between.raw)
+    return _plain(found, _ways(schema, taking_in(params, asked.since, asked.end), rows), rows, began)
+
+
+def look_at_log(project: Path, asked: AskedLog) -> dict[str, Any]:
+    """Look at what the release in force has predicted since the look before.
+
+    Returns
+    -------
+    dict
+        As `look`; ``after`` is the number of the last prediction, and ``start`` and ``end`` tell when the first and the
+        last were made.
+    """
+    began, params = time.perf_counter(), load_params(project)
+    reference = read_reference(asked.folder, load_released(project, asked.release))
+    got = logged(project, reference, asked.after)
+    if got is None or len(got.seen) < params.deployment.watch.min_rows:
+        return {"ready": False, "after": asked.after, "rows": 0 if got is None else len(got.seen)}
+    found = Looking(project, params, reference, asked.past).measure(got.seen)
+    ways = _ways(reference.work.schema, learning_labels(params, got.labels), 0)
+    plain = _plain(found, ways, len(got.seen), began)
+    return plain | {"after": got.last, "start": got.start, "end": got.end}
 
 
 def nothing_released(rows: int) -> Signal:
@@ -104,143 +124,7 @@ def nothing_released(rows: int) -> Signal:
     return Signal.measured("nothing_released", float(rows), threshold=0.0, direction="above", unit="rows", says=says)
 
 
-def _released(
-    project: Path, params: Params, reference: Reference, asked: Asked, raw: Raw, found: dict[str, Any]
-) -> list[Signal]:
-    """Answer what came, and measure it; rows that the release cannot take in are an alarm of their own."""
-    released, schema = reference.released, reference.work.schema
-    target = str(schema["target"])
-    if not len(raw.frame):
-        return _silent(params, reference, asked)
-    delay = dt.timedelta(days=params.deployment.watch.label_days)
-    first = max(asked.since, asked.start - delay)
-    try:
-        frame = answered(project, released, raw, (asked.start, asked.end), schema)
-        due = _due(project, params, first, max(first, asked.end - delay)) if delay else raw
-        ripe = labelled(released, due, schema) if len(due.frame) else (frame.iloc[:0].assign(**{target: np.nan}), 0)
-        seen = Seen(asked.start, asked.end, frame, *ripe)
-    except DataError as error:
-        return [quality.unreadable(error, len(raw.frame))]
-    return signals_of(project, params, reference, seen, asked, found)
-
-
-def _due(project: Path, params: Params, first: dt.date, last: dt.date) -> Raw:
-    return open_source(project, params).between(first, last, params.data.collect.as_of).raw
-
-
-def _silent(params: Params, reference: Reference, asked: Asked) -> list[Signal]:
-    """Return what a window tells in which no row came, though later ones did."""
-    nothing = reference.learned.iloc[:0]
-    level = level_of(params.deployment.watch.alpha, asked.number, ALARMS)
-    most = params.deployment.watch.max_volume_change
-    volume = quality.production_volume(reference, Seen(asked.start, asked.end, nothing, nothing), most, level=level)
-    return [] if volume is None else [volume]
-
-
-def signals_of(
-    project: Path, params: Params, reference: Reference, seen: Seen, asked: Asked, found: dict[str, Any]
-) -> list[Signal]:
-    """Return every signal of rows that were answered, and put figures into ``found``; see `look`."""
-    settings, limits = params.deployment.watch, params.deployment.shift
-    level, seed = level_of(settings.alpha, asked.number, ALARMS), params.seed
-    sampling: dict[str, Any] = {"level": level, "seed": seed}
-    signals = [quality.production_data(project, reference, seen, params, level=level)]
-    volume = quality.production_volume(reference, seen, settings.max_volume_change, level=level)
-    signals += [volume] if volume is not None else []
-    target = str(reference.work.schema["target"])
-    rows, share = seen.sample(target, settings.labels, seed), float(seen.ripe[target].notna().mean())
-    expected = performance.estimated(reference, seen.frame, **sampling)
-    found |= {"expected": expected, "labelled": len(rows)}
-    judged = len(rows) > 0 and share >= settings.min_labelled
-    if settings.label_days or not judged:
-        usual = float(reference.usual.losses.mean())
-        told = performance.production_estimated(expected, usual, reference.usual_constant_loss, limits, reference.loss)
-        signals += [told, _inputs(reference, seen, limits, **sampling)]
-    return signals + (_judged(project, params, reference, rows, asked, found, sampling) if judged else [])
-
-
-def _judged(
-    project: Path,
-    params: Params,
-    reference: Reference,
-    rows: pd.DataFrame,
-    asked: Asked,
-    found: dict[str, Any],
-    sampling: dict[str, Any],
-) -> list[Signal]:
-    """Return what labels tell."""
-    settings, limits = params.deployment.watch, params.deployment.shift
-    scorer = reference.scorer(rows)
-    wanted = performance.rowwise(reference.work.requirements, reference.work.task)
-    names = list(dict.fromkeys([*wanted, reference.work.row_metric]))
-    each = 1 - (1 - sampling["level"]) / max(1, len(wanted))  # any of the requirements may alarm (Bonferroni)
-    found["figures"] = figures(scorer, names, level=each, seed=sampling["seed"])
-    found["losses"] = performance.advantage(scorer)
-    worse = performance.production_worse(found["figures"], wanted, len(rows))
-    signals = [production_shift(reference, rows, limits, broken=worse.fires is True, **sampling), worse]
-    later = [*asked.losses, *found["losses"]]
-    usual_days, constant = performance.advantage(reference.usual), reference.usual_constant_loss
-    signals.append(performance.production_risk(usual_days, later, constant, limits, settings.alpha / ALARMS))
-    signals += _outcome(project, reference, rows, scorer, found, sampling["level"])
-    if asked.earlier is not None:
-        regressed = performance.release_regressed(reference, load_released(project, asked.earlier), rows, **sampling)
-        signals += [regressed] if regressed is not None else []
-    return signals
-
-
-def production_shift(
-    reference: Reference, rows: pd.DataFrame, limits: Shift, *, broken: bool, level: float, seed: int
-) -> Signal:
-    """Return ``shift`` between what the release learned from, or was judged on, and labelled rows of production."""
-    work, released = reference.work, reference.released
-    blocks = reference.blocks(rows)
-    learned, held = (
-        Sides(before, rows, released.features, (reference.blocks(before), blocks))
-        for before in (reference.learned, reference.judged)
-    )
-    task = Task(work.task, str(work.schema["target"]), work.schema["classes"], released.predict)
-    found = measure(learned, held, task, level=level, seed=seed)
-    return shift(found, limits, broken=broken).model_copy(update={"name": "production_shift"})
-
-
-def _inputs(reference: Reference, seen: Seen, limits: Shift, *, level: float, seed: int) -> Signal:
-    """Return how the inputs moved, where no labels tell whether that does harm; told, and no alarm."""
-    blocks = (reference.blocks(reference.learned), reference.blocks(seen.frame))
-    found = detect(Sides(reference.learned, seen.frame, reference.released.features, blocks), level=level, seed=seed)
-    told = covariate_shift(found, limits)
-    return told.model_copy(update={"name": "production_inputs"})
-
-
-def _outcome(
-    project: Path, reference: Reference, rows: pd.DataFrame, scorer: Scorer, found: dict[str, Any], level: float
-) -> list[Signal]:
-    """Return ``outcome_low`` where the charter says what the outcome has to be."""
-    charter = reference.work.charter
-    brings, wanted = outcome_of(project, charter), charter.get("outcome") or {}
-    if brings is None:
-        return []
-    values = brings(rows[list(reference.released.features)], scorer.target, scorer.prediction)
-    values = with_review(values, scorer.answers, charter)
-    figure: Figure = mean_figure(values, scorer.blocks, level)
-    found["outcome"] = figure
-    if wanted.get("at_least") is None:
-        return []
-    signal = outcome_low(figure, float(wanted["at_least"]), str(wanted.get("unit", "")), met=True)
-    return [signal.model_copy(update={"says": signal.says.replace("the pilot", "production")})]
-
-
-def _with_ways(signal: Signal, params: Params, schema: Mapping[str, Any], asked: Asked, rows: int) -> Signal:
-    """Return a signal with what the loop may change on its behalf."""
-    ways = {
-        "take_production": taking_in(params, asked.since, asked.end),
-        "rows": schema["window"]["rows"],
-        "pilot_rows": schema["pilot"]["rows"],
-        "production_rows": rows,
-    }
-    return signal.model_copy(update={"evidence": {**signal.evidence, **ways}})
-
-
-def taking_in(params: Params, since: dt.date, end: dt.date) -> Mapping[str, str]:
+def taking_in(params: Params, since: dt.date, end: dt.date) -> Mapping[str, Any]:
     """Return the params with which the window takes in what is known by a day, and the latest of it is the pilot.
 
     Empty where no label of a row from ``since`` on is known yet, or the window would not grow by it.
@@ -255,3 +139,52 @@ def taking_in(params: Params, since: dt.date, end: dt.date) -> Mapping[str, str]
     if last <= max(filter(None, (collect.start, collect.end))):
         return {}
     return patch | {"data.collect.end": str(last)}
+
+
+def learning_labels(params: Params, labels: int) -> Mapping[str, Any]:
+    """Return the params with which the labels of reviewed rows count that have come in since, if any have."""
+    return {"data.labels.reviewed": labels} if labels > params.data.labels.reviewed else {}
+
+
+def _of_source(project: Path, params: Params, reference: Reference, asked: Asked, raw: Raw) -> Measured:
+    """Answer what came, and measure it; rows that the release cannot take in are an alarm of their own."""
+    released, schema = reference.released, reference.work.schema
+    looking = Looking(project, params, reference, asked.past)
+    if not len(raw.frame):
+        return looking.silent(asked.start, asked.end)
+    target, as_of = str(schema["target"]), params.data.collect.as_of
+    delay = dt.timedelta(days=params.deployment.watch.label_days)
+    first, source = max(asked.since, asked.start - delay), open_source(project, params)
+
+    def before() -> pd.DataFrame:
+        raw = source.between(asked.since, first, as_of).raw
+        if not len(raw.frame):
+            return reference.judged.iloc[:0]
+        found, _ = labelled(released, raw, schema)
+        return found[found[target].notna()]
+
+    try:
+        frame = answered(project, released, raw, (asked.start, asked.end), schema)
+        due = source.between(first, max(first, asked.end - delay), as_of).raw if delay else raw
+        ripe = labelled(released, due, schema) if len(due.frame) else (frame.iloc[:0].assign(**{target: np.nan}), 0)
+        seen = Seen(asked.start, asked.end, frame, *ripe)
+    except DataError as error:
+        return Measured([quality.unreadable(error, len(raw.frame))])
+    return looking.measure(seen, before)
+
+
+def _ways(schema: Mapping[str, Any], patch: Mapping[str, Any], rows: int) -> dict[str, Any]:
+    """Return what the loop may change on behalf of an alarm."""
+    return {
+        "take_production": dict(patch),
+        "rows": schema["window"]["rows"],
+        "pilot_rows": schema["pilot"]["rows"],
+        "production_rows": rows,
+    }
+
+
+def _plain(found: Measured, ways: dict[str, Any], rows: int, began: float) -> dict[str, Any]:
+    signals = [signal.model_copy(update={"evidence": {**signal.evidence, **ways}}) for signal in found.signals]
+    told = {key: value for key, value in asdict(found).items() if key != "signals"}
+    seconds = round(time.perf_counter() - began, 3)
+    return {"ready": True, "rows": rows, "signals": [one.model_dump() for one in signals], **told, "seconds": seconds}

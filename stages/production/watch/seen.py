@@ -39,6 +39,8 @@ class Seen:
         not there all the same. With labels that come at once, the rows of the window.
     unknown : int
         How many labels are none that the release knows.
+    daily : bool
+        Whether these are all rows of the days, so that their number tells something.
     """
 
     start: dt.date
@@ -46,6 +48,7 @@ class Seen:
     frame: pd.DataFrame
     ripe: pd.DataFrame
     unknown: int = 0
+    daily: bool = True
 
     def __len__(self) -> int:
         return len(self.frame)
