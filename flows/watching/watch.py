@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from flows.people import answers
 from flows.record import Iteration, read_record
 from flows.releases.rollback import rollback
 from flows.session import Session
+from flows.situation import OF_PRODUCTION
 from flows.transitions import STAGES
 from flows.watching import kept, windows
 from flows.watching.looks import Look, append, read_looks
@@ -102,6 +103,8 @@ def look_at_all(session: Session, go: Go, tell: Tell) -> list[str]:
     project = session.project
     if not read_record(project):
         return ["nothing has run yet"]
+    if unfinished(project):
+        go()
     said = list[str]()
     if read_log(project):
         found = look_at_the_log(session, go, tell)
@@ -158,15 +161,35 @@ def _concluded(session: Session, go: Go, tell: Tell, standing: _Standing, found:
     return item
 
 
+def unfinished(project: Path) -> bool:
+    """Tell whether a loop was cut off; one that a look sent on and that is not among the looks is that look's."""
+    lines = read_record(project)
+    return bool(lines) and lines[-1].move["to"] in STAGES and not _unlogged(lines[-1], read_looks(project))
+
+
+def _unlogged(last: Iteration, looks: Sequence[Look]) -> bool:
+    """Tell whether the record's last line is an alarm whose look a kill kept from its log."""
+    alarm = {signal["name"] for signal in last.signals} & OF_PRODUCTION and not last.steps
+    return bool(alarm) and last.iteration not in {item.entered for item in looks}
+
+
 def _enter(session: Session, signals: list[Signal], because: str) -> tuple[Iteration | None, str]:
-    """Let an alarm into the record, and tell what comes of it; not while a person is asked."""
+    """Let an alarm into the record, and tell what comes of it; not while a person is asked.
+
+    The record's line comes before the look's own: where a kill came between the two, the line is there already.
+    """
     project, lines = session.project, read_record(session.project)
-    if answers.question(lines) is not None:
-        return None, f"the loop waits for a person since iteration {lines[-1].iteration}; the alarm stands"
-    entry = Entry(new_run(), lines[-1].iteration + 1, "deployment", because, "watch")
-    session.show.stage_started("production", entry)
-    made = session.conclude_look(entry, signals)
-    session.show.stage_done(made)
+    last, found = lines[-1], [(signal.name, signal.value, signal.fires) for signal in signals]
+    same = last.because == because and [(old["name"], old["value"], old["fires"]) for old in last.signals] == found
+    if same and _unlogged(last, read_looks(project)):
+        made = last
+    elif answers.question(lines) is not None:
+        return None, f"the loop waits for a person since iteration {last.iteration}; the alarm stands"
+    else:
+        entry = Entry(new_run(), last.iteration + 1, "deployment", because, "watch")
+        session.show.stage_started("production", entry)
+        made = session.conclude_look(entry, signals)
+        session.show.stage_done(made)
     if made.move["row"] != "release_regressed":
         return made, str(made.move["reason"])
     if load_params(project).deployment.watch.regressed != "rollback":
