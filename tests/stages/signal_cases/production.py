@@ -137,7 +137,7 @@ CASES = [
     Case("production_worse", turned, worse, rows=2000, large=20_000),
     Case("production_risk", turned, risk, large=20_000),
     Case("production_estimated", harder, estimated, large=20_000),
-    Case("production_shift", turned, moved, rows=1500, large=20_000),
+    Case("production_shift", turned, moved, severities=(0.0, 1.0), rows=1000, large=20_000),
     Case("production_stale", another_rule, stale, rows=1500, large=10_000),
     Case("release_regressed", backwards, regressed, rows=1500, large=20_000),
     Case("nothing_released", nobody_answers, nothing_released, tiny=None),
