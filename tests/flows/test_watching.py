@@ -66,7 +66,7 @@ def test_a_look_that_a_kill_cut_off_was_never_one(tmp_path: Path) -> None:
     append(tmp_path, a_look(3))
     assert [look.number for look in read_looks(tmp_path)] == [1, 2, 3]
     path.write_bytes(b'{"number": 1}\n' + whole)
-    with pytest.raises(ProjectError, match="looks.jsonl line 1: damaged"):
+    with pytest.raises(ProjectError, match=r"looks\.jsonl line 1: damaged"):
         read_looks(tmp_path)
 
 
@@ -111,8 +111,11 @@ def test_the_release_before_comes_before_a_new_one_and_a_model_before_a_word() -
     assert (stopped.to, stopped.row) == (STOP, "production_estimated")
 
 
+ASKS: dict[str, Any] = {"planning.unattended": "ask"}
+
+
 def test_a_poor_outcome_in_production_asks_about_the_requirements() -> None:
-    move = decide(looked({"production_data": False, "outcome_low": True}, **{"planning.unattended": "ask"}))
+    move = decide(looked({"production_data": False, "outcome_low": True}, **ASKS))
     assert (move.to, move.row) == ("waiting", "world_not_good_enough")
 
 
