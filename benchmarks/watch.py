@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -100,7 +101,10 @@ def main() -> None:
     print("| outcomes turned | runs | any alarm before | any alarm | looks until it, median | by what, first |")
     print("|---|---|---|---|---|---|", flush=True)
     for turned in options.turned:
-        runs = [run(seed, a_day=options.rows, turned=turned, after=options.after) for seed in range(options.runs)]
+        runs = list[dict[str, int]]()
+        for seed in range(options.runs):
+            runs.append(run(seed, a_day=options.rows, turned=turned, after=options.after))
+            print(f"{turned:.0%} {seed}: {runs[-1] or 'quiet'}", file=sys.stderr, flush=True)
         first = [min(found.values()) for found in runs if found]
         early = sum(at <= options.after for at in first)
         soon = [at - options.after for at in first if at > options.after]
