@@ -22,7 +22,7 @@ def tell(look: Look, show: Show) -> None:
     console = show.console
     wrap = not console.is_terminal
     by = f"release {look.release} of iteration {look.iteration}" if look.release else "nothing is released"
-    head = f"{look.start} to {look.end}: {look.rows:,} rows, {look.labelled:,} with labels; {by}"
+    head = f"{_when(look.start)} to {_when(look.end)}: {look.rows:,} rows, {look.labelled:,} with labels; {by}"
     if look.alarm is None:
         console.print(f"[green]quiet[/]  {head}", soft_wrap=wrap)
         unsure = [str(item["name"]) for item in look.signals if item["fires"] is None]
@@ -59,7 +59,7 @@ def tell_looks(looks: Sequence[Look]) -> None:
     for look in looks:
         table.add_row(
             str(look.number),
-            f"{look.start}\n[dim]{look.end}[/]",
+            f"{_when(look.start)}\n[dim]{_when(look.end)}[/]",
             f"{look.rows:,}",
             "–" if look.iteration is None else str(look.iteration),
             "\n".join(f"{name} {figure(found['value'])}" for name, found in look.figures.items()),
@@ -67,6 +67,11 @@ def tell_looks(looks: Sequence[Look]) -> None:
             "" if look.entered is None else f"iteration {look.entered}",
         )
     console.print(table)
+
+
+def _when(moment: str) -> str:
+    """Return a day, or a moment to the minute."""
+    return moment[:16].replace("T", " ")
 
 
 def _ends(found: dict[str, float | None]) -> str:

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from flows.decide import EXHAUSTED
 from flows.entry import Entry, entry_after, new_run
 from flows.people import answers
 from flows.record import Iteration, read_record
 from flows.releases.rollback import rollback
 from flows.session import Session
-from flows.transitions import STAGES
+from flows.transitions import BY_NAME, STAGES
 from flows.watching import kept, windows
 from flows.watching.looks import Look, append, read_looks
 from stages.deployment.release_log import Release, in_force, read_log
@@ -26,6 +27,7 @@ from stages.signals import Signal
 
 Go = Callable[[], object]
 Tell = Callable[[Look], None]
+BRING = "bring labels of these rows (loopwright review), newer rows to the source, or mend what brings the rows"
 NO_ALARM = ("production_inputs",)  # told, and no more
 OF_A_LOOK = Look.model_fields.keys()
 BY = "loopwright watch"
@@ -145,7 +147,7 @@ def _concluded(session: Session, go: Go, tell: Tell, standing: _Standing, found:
         at=_now(),
         release=release.sha256[:12] if release else None,
         iteration=release.iteration if release else None,
-        alarm=(made.move["row"] if made else fired[0].name) if fired else None,
+        alarm=(made.move["row"] if made and made.move["row"] in BY_NAME else fired[0].name) if fired else None,
         entered=made.iteration if made else None,
         told=told,
         **{key: value for key, value in found.items() if key in OF_A_LOOK},
@@ -167,6 +169,9 @@ def _enter(session: Session, signals: list[Signal], because: str) -> tuple[Itera
     session.show.stage_started("production", entry)
     made = session.conclude_look(entry, signals)
     session.show.stage_done(made)
+    if made.move["row"] == EXHAUSTED:
+        fired = "; ".join(signal.says for signal in signals if signal.fires and signal.name not in NO_ALARM)
+        return made, f"{fired}. Nothing that the loop may change cures that: {BRING}"
     if made.move["row"] != "release_regressed":
         return made, str(made.move["reason"])
     if load_params(project).deployment.watch.regressed != "rollback":
