@@ -80,8 +80,23 @@ def watch_risk(
     """
     scaled = np.clip(np.asarray(reference, dtype=float) / limit, 0.0, 1.0)
     bound = min(1.0, _upper_bound(scaled, alpha / 2) + tolerance / limit)
-    later = np.clip(np.asarray(losses, dtype=float) / limit, 0.0, 1.0)
-    return _first([math.exp(min(w, 700.0)) * alpha / 2 for w in _wealth(later, bound)])
+    return watch_mean(np.asarray(losses, dtype=float) / limit, bound, alpha=alpha / 2)
+
+
+def watch_mean(values: Sequence[float] | Array, bound: float, *, alpha: float) -> Watch:
+    """Tell when the mean of later values has risen above a bound that is known; see `watch_risk`.
+
+    Parameters
+    ----------
+    values : sequence or array of float
+        Within [0, 1], or cut to it; oldest first, each a look.
+    bound : float
+        The largest mean that is no alarm.
+    alpha : float
+        Chance of any false alarm at all.
+    """
+    later = np.clip(np.asarray(values, dtype=float), 0.0, 1.0)
+    return _first([math.exp(min(w, 700.0)) * alpha for w in _wealth(later, bound)])
 
 
 def _wealth(values: Array, bound: float) -> list[float]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from stages.metric_names import OFFLINE, larger_is_better
 from stages.params import Requirement, Shift
@@ -15,7 +17,7 @@ from stages.production.watch.levels import by_draws
 from stages.production.watch.reference import Reference
 from stages.requirements import bound_words, number, shortfall, surely, worst
 from stages.shift.drop import Losses
-from stages.shift.horizon import watch_risk
+from stages.shift.horizon import watch_mean
 from stages.shift.joint import overlap, two_sample_scores
 from stages.shift.sides import Sides
 from stages.shift.unlabelled import loss_by_confidence, loss_by_importance
@@ -24,7 +26,7 @@ from stages.training.metrics import Array, Figure, Scorer
 
 MISSED: dict[str, Direction] = {"at_least": "below", "at_most": "above"}
 SLICES = 20  # of the rows in their order, where no block says which hang together
-ROOM = 3.0  # a day is cut at so many times what the worst day of the pilot lost
+ROOM = 2.5  # a day counts at most so many times the width of the pilot's days, from half a width below them on
 
 
 def production_worse(found: dict[str, Figure], requirements: dict[str, Requirement], rows: int) -> Signal:
@@ -89,7 +91,8 @@ def production_risk(
     """Fire when the model has lost its advantage over the constant, by the evidence of all looks together.
 
     A small lasting loss that no single look shows adds up. What is watched is the mean loss beyond the constant's, so
-    that days which are hard for any model do not count. See `stages.shift.horizon.watch_risk`.
+    that days which are hard for any model do not count. It is the only one that can tell by looks of a day each. The
+    bound is Student's upper limit of the pilot's days; see `stages.shift.horizon.watch_mean`.
 
     Parameters
     ----------
@@ -107,16 +110,19 @@ def production_risk(
         return Signal(
             name=name, threshold=1.0, unit=unit, says="too few days with labels, in the pilot or since, to tell"
         )
-    reach = ROOM * max(map(abs, usual)) or constant
-    shifted = [np.clip(np.asarray(side), -reach, reach) + reach for side in (usual, later)]
-    watched = watch_risk(shifted[0], shifted[1], limit=2 * reach, tolerance=limits.max_drop * constant, alpha=alpha)
+    days, since = np.asarray(usual), np.asarray(later)
+    width, mean = float(np.ptp(days)) or constant, float(days.mean())
+    low, reach = days.min() - width / 2, ROOM * width
+    error = float(days.std(ddof=1)) / math.sqrt(len(days))
+    most_usual = mean + float(stats.t.ppf(1 - alpha / 2, len(days) - 1)) * error
+    bound = min(1.0, (most_usual + limits.max_drop * constant - low) / reach)
+    watched = watch_mean((since - low) / reach, bound, alpha=alpha / 2)
     most, now = max(watched.evidence), float(np.mean(later))
-    before = float(np.mean(usual))
     says = (
         f"beside the constant a row loses {now:+.4f} over {len(later)} days since the release, "
-        f"and {before:+.4f} in its pilot"
+        f"and {mean:+.4f} in its pilot"
     )
-    fires = True if watched.alarm is not None else False if now <= before + limits.max_drop * constant else None
+    fires = True if watched.alarm is not None else False if now <= mean + limits.max_drop * constant else None
     return Signal(name=name, value=most, low=most, high=most, threshold=1.0, unit=unit, fires=fires, says=says)
 
 
