@@ -55,7 +55,10 @@ def tell_looks(looks: Sequence[Look]) -> None:
     if not looks:
         console.print("no look yet; next: loopwright watch")
         return
-    table = Table("#", "days", "rows", "release of", "figures", "alarm", "went", box=SIMPLE_HEAD)
+    table = Table("#", box=SIMPLE_HEAD)
+    table.add_column("days", min_width=10)
+    for head in ("rows", "by", "figures", "alarm", "to"):
+        table.add_column(head, no_wrap=head == "figures")
     for look in looks:
         table.add_row(
             str(look.number),
@@ -64,9 +67,10 @@ def tell_looks(looks: Sequence[Look]) -> None:
             "–" if look.iteration is None else str(look.iteration),
             "\n".join(f"{name} {figure(found['value'])}" for name, found in look.figures.items()),
             escape(look.alarm.replace("_", " ")) if look.alarm else "[green]quiet[/]",
-            "" if look.entered is None else f"iteration {look.entered}",
+            "" if look.entered is None else str(look.entered),
         )
     console.print(table)
+    console.print("[dim]by: the iteration whose release was in force; to: the iteration that an alarm became[/]")
 
 
 def _when(moment: str) -> str:
