@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +67,10 @@ def next_look(session: Session, go: Go, tell: Tell, *, last: dt.date | None = No
     end = min(filter(None, (windows.next_end(start, load_params(project).deployment.watch.every), last)))
     session.show.waiting(f"looking at production, {start} to {end}")
     folder = kept.kept(project, standing.release) if standing.release is not None else None
-    asked = Asked(start, end, since, standing.release, folder, standing.past)
+    past = standing.past
+    if past.earlier is not None and _since(project, past.earlier) > start:
+        past = replace(past, earlier=None)  # it has learned from these rows
+    asked = Asked(start, end, since, standing.release, folder, past)
     found = session.engine.result(session.engine.call(look, project, asked))
     if not found["ready"]:
         window = f"the next window is {start} to {end}"
