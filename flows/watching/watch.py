@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from flows.decide import EXHAUSTED
-from flows.entry import Entry, entry_after, new_run
+from flows.entry import EDITED, Entry, entry_after, new_run, take_up
 from flows.people import answers
 from flows.record import Iteration, read_record
 from flows.releases.rollback import rollback
@@ -17,6 +17,7 @@ from flows.session import Session
 from flows.transitions import BY_NAME, STAGES
 from flows.watching import kept, windows
 from flows.watching.looks import Look, append, read_looks
+from stages.deployment.release import current
 from stages.deployment.release_log import Release, in_force, read_log
 from stages.errors import ProjectError
 from stages.files import read_json
@@ -59,6 +60,9 @@ def next_look(session: Session, go: Go, tell: Tell, *, last: dt.date | None = No
     ProjectError
         If nothing has run yet, or rows have no days to tell a window by.
     """
+    if not read_record(session.project):
+        raise ProjectError("nothing has run yet", where=str(session.project), todo="loopwright run")
+    _taken_up(session, go)
     project, standing = session.project, _standing(session.project, "source")
     since = _since(project, standing.release)
     start = max([since, *(dt.date.fromisoformat(item.end) for item in standing.before)])
@@ -87,11 +91,14 @@ def look_at_the_log(session: Session, go: Go, tell: Tell) -> Look | NotYet:
     ProjectError
         If nothing is released.
     """
+    if current(session.project) is None:
+        raise ProjectError("nothing is released", where=str(session.project), todo="loopwright run")
+    _taken_up(session, go)
     project, standing = session.project, _standing(session.project, "log")
-    if standing.release is None:
-        raise ProjectError("nothing is released", where=str(project), todo="loopwright run")
     session.show.waiting("looking at the log of predictions")
     after = max([item.after or 0 for item in standing.before], default=0)
+    if standing.release is None:
+        raise ProjectError("its log of releases is gone", where=str(project), todo="loopwright run --again")
     asked = AskedLog(after, standing.release, kept.kept(project, standing.release), standing.past)
     found = session.engine.result(session.engine.call(look_at_log, project, asked))
     if not found["ready"]:
@@ -163,11 +170,22 @@ def _concluded(session: Session, go: Go, tell: Tell, standing: _Standing, found:
     return item
 
 
+def _taken_up(session: Session, go: Go) -> None:
+    """Finish first what was begun: a run that was interrupted, or labels that came in. An edit is left to a person."""
+    entry = take_up(session.project, read_record(session.project))
+    if isinstance(entry, Entry) and entry.row != EDITED:
+        session.entry = entry
+        go()
+
+
 def _enter(session: Session, signals: list[Signal], because: str) -> tuple[Iteration | None, str]:
     """Let an alarm into the record, and tell what comes of it; not while a person is asked."""
     project, lines = session.project, read_record(session.project)
     if answers.question(lines) is not None:
         return None, f"the loop waits for a person since iteration {lines[-1].iteration}; the alarm stands"
+    now = take_up(project, lines)
+    if isinstance(now, Entry):
+        return None, f"{now.because}, which comes first: loopwright run; the alarm stands"
     entry = Entry(new_run(), lines[-1].iteration + 1, "deployment", because, "watch")
     session.show.stage_started("production", entry)
     made = session.conclude_look(entry, signals)
@@ -185,8 +203,6 @@ def _enter(session: Session, signals: list[Signal], because: str) -> tuple[Itera
 
 def _since(project: Path, release: Release | None) -> dt.date:
     """Return the day from which on the release has learned from no row and was judged on none."""
-    if not read_record(project):
-        raise ProjectError("nothing has run yet", where=str(project), todo="loopwright run")
     if release is not None:
         pilot = read_json(project / release.card).get("pilot", {})
     else:
