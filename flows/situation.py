@@ -12,7 +12,7 @@ from stages.signals import Signal
 
 Patch = dict[str, Any]
 # One of these is at every look at production, which judges no new model.
-OF_PRODUCTION = frozenset({"production_data", "nothing_released"})
+OF_PRODUCTION = frozenset({"production_data", "production_volume", "nothing_released"})
 
 
 @dataclass(frozen=True)

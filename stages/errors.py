@@ -42,6 +42,10 @@ class DataError(LoopwrightError):
     """The data cannot be used as they are."""
 
 
+class NoRowsError(DataError):
+    """A source has nothing of what it was asked for."""
+
+
 class ProjectError(LoopwrightError):
     """The folder is not a project that can run: Git, DVC, rights, or another run in progress."""
 

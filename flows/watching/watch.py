@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from flows.people import answers
 from flows.record import Iteration, read_record
 from flows.releases.rollback import rollback
 from flows.session import Session
+from flows.situation import OF_PRODUCTION
 from flows.transitions import BY_NAME, STAGES
 from flows.watching import kept, windows
 from flows.watching.looks import Look, append, read_looks
@@ -171,25 +172,43 @@ def _concluded(session: Session, go: Go, tell: Tell, standing: _Standing, found:
 
 
 def _taken_up(session: Session, go: Go) -> None:
-    """Finish first what was begun: a run that was interrupted, or labels that came in. An edit is left to a person."""
-    entry = take_up(session.project, read_record(session.project))
-    if isinstance(entry, Entry) and entry.row != EDITED:
+    """Finish first what was begun: a run that was cut off, or labels that came in. An edit is left to a person.
+
+    A way back that a look made, and that is not among the looks, is that look's: it is made again, and goes on.
+    """
+    lines = read_record(session.project)
+    entry = take_up(session.project, lines)
+    if isinstance(entry, Entry) and entry.row != EDITED and not _unlogged(lines[-1], read_looks(session.project)):
         session.entry = entry
         go()
 
 
+def _unlogged(last: Iteration, looks: Sequence[Look]) -> bool:
+    """Tell whether the record's last line is an alarm whose look a kill kept from its log."""
+    alarm = {signal["name"] for signal in last.signals} & OF_PRODUCTION and not last.steps
+    return bool(alarm) and last.iteration not in {item.entered for item in looks}
+
+
 def _enter(session: Session, signals: list[Signal], because: str) -> tuple[Iteration | None, str]:
-    """Let an alarm into the record, and tell what comes of it; not while a person is asked."""
+    """Let an alarm into the record, and tell what comes of it; not while a person is asked.
+
+    The record's line comes before the look's own: where a kill came between the two, the line is there already.
+    """
     project, lines = session.project, read_record(session.project)
-    if answers.question(lines) is not None:
-        return None, f"the loop waits for a person since iteration {lines[-1].iteration}; the alarm stands"
+    last, found = lines[-1], [(signal.name, signal.value, signal.fires) for signal in signals]
+    same = last.because == because and [(old["name"], old["value"], old["fires"]) for old in last.signals] == found
     now = take_up(project, lines)
-    if isinstance(now, Entry):
+    if same and _unlogged(last, read_looks(project)):
+        made = last
+    elif answers.question(lines) is not None:
+        return None, f"the loop waits for a person since iteration {last.iteration}; the alarm stands"
+    elif isinstance(now, Entry):
         return None, f"{now.because}, which comes first: loopwright run; the alarm stands"
-    entry = Entry(new_run(), lines[-1].iteration + 1, "deployment", because, "watch")
-    session.show.stage_started("production", entry)
-    made = session.conclude_look(entry, signals)
-    session.show.stage_done(made)
+    else:
+        entry = Entry(new_run(), last.iteration + 1, "deployment", because, "watch")
+        session.show.stage_started("production", entry)
+        made = session.conclude_look(entry, signals)
+        session.show.stage_done(made)
     if made.move["row"] == EXHAUSTED:
         fired = "; ".join(signal.says for signal in signals if signal.fires and signal.name not in NO_ALARM)
         return made, f"{fired}. Nothing that the loop may change cures that: {BRING}"

@@ -83,17 +83,11 @@ def watch_risk(
     return watch_mean(np.asarray(losses, dtype=float) / limit, bound, alpha=alpha / 2)
 
 
-def watch_mean(values: Sequence[float] | Array, bound: float, *, alpha: float) -> Watch:
-    """Tell when the mean of later values has risen above a bound that is known; see `watch_risk`.
+def watch_mean(values: Array, bound: float, *, alpha: float) -> Watch:
+    """Tell when values, cut to [0, 1], oldest first, are on average above a bound; see `watch_risk`.
 
-    Parameters
-    ----------
-    values : sequence or array of float
-        Within [0, 1], or cut to it; oldest first, each a look.
-    bound : float
-        The largest mean that is no alarm.
-    alpha : float
-        Chance of any false alarm at all.
+    Under the null hypothesis that each is expected to be at most ``bound``, whatever came before, it ever alarms with
+    chance ``alpha`` at most.
     """
     later = np.clip(np.asarray(values, dtype=float), 0.0, 1.0)
     return _first([math.exp(min(w, 700.0)) * alpha for w in _wealth(later, bound)])

@@ -22,6 +22,9 @@ ROOT = Path(__file__).parents[2]
 VALUES = read_params(ROOT)
 NAMES = sorted({name for row in TABLE for name in row.signals} - {"manual", "budget_spent", "no_progress"})
 
+# Of looks at production, which no stage measures.
+LOOKED = [name for name in NAMES if name.startswith("production_")] + ["nothing_released", "release_regressed"]
+
 MISSED = {"metric": "roc_auc", "value": 0.66, "bound": 0.7, "side": "at_least"}
 EVIDENCE: dict[str, Any] = {
     "more": {"data.collect.end": "2013-03-01"},
@@ -42,12 +45,13 @@ def signal(name: str, fires: bool | None, **evidence: Any) -> Signal:
 
 
 def situation(stage: str, *, fires: tuple[str, ...] = (), **changed: Any) -> Situation:
-    """A situation in which exactly the named signals fire and every cure is at hand."""
+    """A situation in which exactly the named signals fire and every cure is at hand; no look but for what fires."""
     values = patching.patched(VALUES, changed.pop("patch", {}))
     missed = [MISSED] if {"requirements_missed", "pilot_fails"} & set(fires) else []
     signals = {
         name: signal(name, name in fires, missed=missed, slices=[{"column": "origin", "value": "EWR"}], **EVIDENCE)
         for name in NAMES
+        if name not in LOOKED or name in fires
     }
     return replace(Situation(stage, signals, check_params(values), values), **changed)
 

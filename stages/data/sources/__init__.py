@@ -79,8 +79,8 @@ class Source(Protocol):
         """
         ...
 
-    def between(self, start: dt.date, end: dt.date) -> Between:
-        """Return the rows of [start, end), each with every column there is."""
+    def between(self, start: dt.date, end: dt.date, as_of: str | None = None) -> Between:
+        """Return the rows of [start, end), each with every column there is; ``as_of`` is ``data.collect.as_of``."""
         ...
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 
 from stages.data.sources.columns import Place
 from stages.data.sources.raw import NARROWING, Asked, Raw, check_names, filled_in, plain_column
-from stages.errors import DataError, LoopwrightError, ParamsError
+from stages.errors import DataError, LoopwrightError, NoRowsError, ParamsError
 from stages.importing import import_callable, told
 from stages.params import PythonSource
 
@@ -74,7 +74,8 @@ class Call:
                 todo="return one",
             )
         if returned.empty:
-            raise DataError("no row", where=self.shown, expected="rows", todo="check data.source.with and data.collect")
+            todo = "check data.source.with and data.collect"
+            raise NoRowsError("no row", where=self.shown, expected="rows", todo=todo)
         names = check_names(returned.columns, self.shown)
         columns, unusable = {}, {}
         for index, name in enumerate(names):

@@ -126,7 +126,7 @@ class Flights:
         window, _, schema = self.collect(month, seed)
         return window, schema | {"look": {"rows": len(window), "pilot": 0, "more": bool(schema["more"])}}
 
-    def between(self, start: dt.date, end: dt.date) -> Between:
+    def between(self, start: dt.date, end: dt.date, as_of: str | None = None) -> Between:
         """Return the flights of [start, end), local days of the scheduled departure."""
         flights = _read(self.folder / "flights.csv.zip", FLIGHT_COLUMNS)
         dates = pd.to_datetime(flights[["year", "month", "day"]]).to_numpy().astype("datetime64[D]")

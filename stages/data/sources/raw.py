@@ -46,6 +46,11 @@ class Raw:
         return Raw(self.frame.iloc[rows].reset_index(drop=True), self.place.part(rows), self.unusable)
 
 
+def no_rows(shown: str) -> Raw:
+    """Return what a source has where it has nothing."""
+    return Raw(pd.DataFrame(), Place(shown, np.empty(0, dtype=np.intp)))
+
+
 class Reader(Protocol):
     """Brings the raw rows of one kind of source.
 

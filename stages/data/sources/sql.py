@@ -14,7 +14,7 @@ import pandas as pd
 
 from stages.data.sources.columns import Place
 from stages.data.sources.raw import NARROWING, Asked, Raw, check_names, filled_in, plain_column
-from stages.errors import DataError, ParamsError
+from stages.errors import DataError, NoRowsError, ParamsError
 from stages.params import SqlSource
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class Query:
             rows = result.fetchall()
         if not rows:
             said = ", ".join(f":{name} = {value}" for name, value in given.items())
-            raise DataError(
+            raise NoRowsError(
                 f"no row{' for ' + said if said else ''}",
                 where=self.shown,
                 expected="rows",

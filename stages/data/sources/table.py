@@ -13,10 +13,10 @@ from stages.data.cutting import By, cut
 from stages.data.sources import Between, Collected, Schema
 from stages.data.sources.cleaning import Cleaner
 from stages.data.sources.columns import to_time
-from stages.data.sources.raw import Asked, Reader, asked_of
+from stages.data.sources.raw import Asked, Reader, asked_of, no_rows
 from stages.data.sources.scoping import EVERY, Scope
 from stages.data.sources.windows import DAY, Days, Windows, ahead, next_month, reach, windows_of
-from stages.errors import DataError, ParamsError
+from stages.errors import DataError, NoRowsError, ParamsError
 from stages.params import Collect, PythonSource, SqlSource, TableSource
 
 FIRST_LOOK_ROWS = 20_000
@@ -110,19 +110,25 @@ class Table:
         """
         return self.cleaner.clean(self.reader.read(asked or asked_of(Collect())), wanted, scope)
 
-    def between(self, start: dt.date, end: dt.date) -> Between:
-        """Return the rows of [start, end), in UTC; a group lies where its first row does.
+    def between(self, start: dt.date, end: dt.date, as_of: str | None = None) -> Between:
+        """Return the rows of [start, end), in UTC; a group lies where its first row does. There may be none yet.
 
         Raises
         ------
         DataError
             If the rows cannot be had, or their time cannot be read.
         ParamsError
-            If they have no time.
+            If they have no time, or the source limits its rows.
         """
         if self.time is None:
             raise ParamsError("is needed to tell days", where="params.yaml: data.source.time", expected="a column")
-        raw = self.reader.read(asked_of(Collect(), start=start, end=next_month(end)))
+        if "rows" in self.reader.asks:
+            limits = f"{self.reader.key} limits its rows by rows, and production is looked at by days"
+            raise ParamsError(limits, where=f"params.yaml: {self.reader.key}", expected="all rows, or by start and end")
+        try:
+            raw = self.reader.read(asked_of(Collect(), start=start, end=next_month(end), as_of=as_of))
+        except NoRowsError:
+            return Between(no_rows(self.reader.shown), start)
         named = self.cleaner.renamed(raw)
         roles = [name for name in (self.time, self.group) if name is not None]
         absent = next((name for name in roles if name not in named.frame.columns), None)

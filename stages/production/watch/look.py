@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from stages.context import Context
@@ -85,16 +86,16 @@ def look(project: Path, asked: Asked) -> dict[str, Any]:
         If the release, or the files it is held against, cannot be read.
     """
     began, params = time.perf_counter(), load_params(project)
-    between = open_source(project, params).between(asked.start, asked.end)
+    between = open_source(project, params).between(asked.start, asked.end, params.data.collect.as_of)
     rows = len(between.raw.frame)
-    if between.after < asked.end or not rows:
+    if between.after < asked.end:
         return {"ready": False, "after": str(between.after)}
     if asked.release is None or asked.folder is None:
         schema, found = Context(project).schema, Measured([nothing_released(rows)])
     else:
         reference = read_reference(asked.folder, load_released(project, asked.release))
         schema, found = reference.work.schema, _of_source(project, params, reference, asked, between.raw)
-    return _plain(found, _ways(schema, taking_in(params, asked.end), rows), rows, began)
+    return _plain(found, _ways(schema, taking_in(params, asked.since, asked.end), rows), rows, began)
 
 
 def look_at_log(project: Path, asked: AskedLog) -> dict[str, Any]:
@@ -123,15 +124,21 @@ def nothing_released(rows: int) -> Signal:
     return Signal.measured("nothing_released", float(rows), threshold=0.0, direction="above", unit="rows", says=says)
 
 
-def taking_in(params: Params, end: dt.date) -> Mapping[str, Any]:
-    """Return the params with which the window takes in what is known by a day, and the latest of it is the pilot."""
+def taking_in(params: Params, since: dt.date, end: dt.date) -> Mapping[str, Any]:
+    """Return the params with which the window takes in what is known by a day, and the latest of it is the pilot.
+
+    Empty where no label of a row from ``since`` on is known yet, or the window would not grow by it.
+    """
     collect, known = params.data.collect, end - dt.timedelta(days=params.deployment.watch.label_days)
+    if known <= since:
+        return {}
     patch = {"data.collect.until": str(known)}
     if collect.start is None and collect.end is None:
         return patch
     last = known - dt.timedelta(days=collect.pilot_days)
-    grows = last > (collect.end or dt.date.min) and (collect.start is None or last > collect.start)
-    return patch | ({"data.collect.end": str(last)} if grows else {})
+    if last <= max(filter(None, (collect.start, collect.end))):
+        return {}
+    return patch | {"data.collect.end": str(last)}
 
 
 def learning_labels(params: Params, labels: int) -> Mapping[str, Any]:
@@ -142,11 +149,15 @@ def learning_labels(params: Params, labels: int) -> Mapping[str, Any]:
 def _of_source(project: Path, params: Params, reference: Reference, asked: Asked, raw: Raw) -> Measured:
     """Answer what came, and measure it; rows that the release cannot take in are an alarm of their own."""
     released, schema = reference.released, reference.work.schema
+    looking = Looking(project, params, reference, asked.past)
+    if not len(raw.frame):
+        return looking.silent(asked.start, asked.end)
+    target, as_of = str(schema["target"]), params.data.collect.as_of
     delay = dt.timedelta(days=params.deployment.watch.label_days)
     first, source = max(asked.since, asked.start - delay), open_source(project, params)
 
     def before() -> pd.DataFrame:
-        raw, target = source.between(asked.since, first).raw, str(schema["target"])
+        raw = source.between(asked.since, first, as_of).raw
         if not len(raw.frame):
             return reference.judged.iloc[:0]
         found, _ = labelled(released, raw, schema)
@@ -154,11 +165,12 @@ def _of_source(project: Path, params: Params, reference: Reference, asked: Asked
 
     try:
         frame = answered(project, released, raw, (asked.start, asked.end), schema)
-        due = source.between(first, max(first, asked.end - delay)).raw if delay else raw
-        seen = Seen(asked.start, asked.end, frame, *labelled(released, due, schema))
+        due = source.between(first, max(first, asked.end - delay), as_of).raw if delay else raw
+        ripe = labelled(released, due, schema) if len(due.frame) else (frame.iloc[:0].assign(**{target: np.nan}), 0)
+        seen = Seen(asked.start, asked.end, frame, *ripe)
     except DataError as error:
         return Measured([quality.unreadable(error, len(raw.frame))])
-    return Looking(project, params, reference, asked.past).measure(seen, before)
+    return looking.measure(seen, before)
 
 
 def _ways(schema: Mapping[str, Any], patch: Mapping[str, Any], rows: int) -> dict[str, Any]:

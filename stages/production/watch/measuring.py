@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -105,17 +106,24 @@ class Looking:
             self._judge(rows, found, before)
         return found
 
+    def silent(self, start: dt.date, end: dt.date) -> Measured:
+        """Return what a window tells in which no row came, though later ones did."""
+        nothing, most = self.reference.learned.iloc[:0], self.settings.max_volume_change
+        seen = Seen(start, end, nothing, nothing)
+        volume = quality.production_volume(self.reference, seen, most, level=self.level)
+        return Measured([] if volume is None else [volume])
+
     def _judge(self, rows: pd.DataFrame, found: Measured, before: Callable[[], pd.DataFrame] | None) -> None:
         """Add what labels tell."""
         reference, limits = self.reference, self.limits
         scorer = reference.scorer(rows)
         wanted = performance.rowwise(reference.work.requirements, reference.work.task)
         names = list(dict.fromkeys([*wanted, reference.work.row_metric]))
-        found.figures = figures(scorer, names, **self.sampling)
+        each = 1 - (1 - self.level) / max(1, len(wanted))  # any of the requirements may alarm (Bonferroni)
+        found.figures = figures(scorer, names, level=each, seed=self.params.seed)
         found.losses = performance.advantage(scorer)
         worse = performance.production_worse(found.figures, wanted, len(rows))
-        moved = shift(self._shift(rows), limits, broken=worse.fires is True)
-        found.signals += [moved.model_copy(update={"name": "production_shift"}), worse]
+        found.signals += [self.production_shift(rows, broken=worse.fires is True), worse]
         if before is not None:
             least = self.settings.min_gain
             found.signals.append(production_stale(reference, before(), scorer, rows, least, level=self.level))
@@ -141,8 +149,8 @@ class Looking:
         told = covariate_shift(detect(sides, **self.sampling), self.limits)
         return told.model_copy(update={"name": "production_inputs"})
 
-    def _shift(self, rows: pd.DataFrame) -> dict[str, Any]:
-        """Return `stages.shift.measure.measure` of the rows beside those that it learned from, and its pilot."""
+    def production_shift(self, rows: pd.DataFrame, *, broken: bool) -> Signal:
+        """Return ``shift`` of labelled rows beside those that the release learned from, and its pilot."""
         work, released = self.reference.work, self.reference.released
         blocks = self.reference.blocks(rows)
         learned, held = (
@@ -150,7 +158,8 @@ class Looking:
             for before in (self.reference.learned, self.reference.judged)
         )
         task = Task(work.task, str(work.schema["target"]), work.schema["classes"], released.predict)
-        return measure(learned, held, task, **self.sampling)
+        found = shift(measure(learned, held, task, **self.sampling), self.limits, broken=broken)
+        return found.model_copy(update={"name": "production_shift"})
 
     def _outcome(self, rows: pd.DataFrame, scorer: Scorer, found: Measured) -> list[Signal]:
         """Return ``outcome_low`` where the charter says what the outcome has to be."""

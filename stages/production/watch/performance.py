@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -26,7 +25,6 @@ from stages.training.metrics import Array, Figure, Scorer
 
 MISSED: dict[str, Direction] = {"at_least": "below", "at_most": "above"}
 SLICES = 20  # of the rows in their order, where no block says which hang together
-ROOM = 2.5  # a day counts at most so many times the width of the pilot's days, from half a width below them on
 
 
 def production_worse(found: dict[str, Figure], requirements: dict[str, Requirement], rows: int) -> Signal:
@@ -91,8 +89,9 @@ def production_risk(
     """Fire when the model has lost its advantage over the constant, by the evidence of all looks together.
 
     A small lasting loss that no single look shows adds up. What is watched is the mean loss beyond the constant's, so
-    that days which are hard for any model do not count. It is the only one that can tell by looks of a day each. The
-    bound is Student's upper limit of the pilot's days; see `stages.shift.horizon.watch_mean`.
+    that days which are hard for any model do not count: days since the release against the upper end of the pilot's
+    mean (Student's t over its days, half of ``alpha``), by bets that need no horizon (the other half; see
+    `stages.shift.horizon`). A day is cut as far beyond the pilot's best and worst day as these two lie apart.
 
     Parameters
     ----------
@@ -110,19 +109,18 @@ def production_risk(
         return Signal(
             name=name, threshold=1.0, unit=unit, says="too few days with labels, in the pilot or since, to tell"
         )
-    days, since = np.asarray(usual), np.asarray(later)
-    width, mean = float(np.ptp(days)) or constant, float(days.mean())
-    low, reach = days.min() - width / 2, ROOM * width
-    error = float(days.std(ddof=1)) / math.sqrt(len(days))
-    most_usual = mean + float(stats.t.ppf(1 - alpha / 2, len(days) - 1)) * error
-    bound = min(1.0, (most_usual + limits.max_drop * constant - low) / reach)
-    watched = watch_mean((since - low) / reach, bound, alpha=alpha / 2)
-    most, now = max(watched.evidence), float(np.mean(later))
+    tolerance, before, now = limits.max_drop * constant, float(np.mean(usual)), float(np.mean(later))
+    bound = before + float(stats.t.ppf(1 - alpha / 2, len(usual) - 1) * stats.sem(usual)) + tolerance
+    spread = float(np.ptp(usual)) or constant
+    least, width = min(usual) - spread, np.ptp(usual) + 2 * spread
+    scaled = (np.asarray(later) - least) / width
+    watched = watch_mean(scaled, min(1.0, (bound - least) / width), alpha=alpha / 2)
+    most = max(watched.evidence)
     says = (
         f"beside the constant a row loses {now:+.4f} over {len(later)} days since the release, "
-        f"and {mean:+.4f} in its pilot"
+        f"and {before:+.4f} in its pilot"
     )
-    fires = True if watched.alarm is not None else False if now <= mean + limits.max_drop * constant else None
+    fires = True if watched.alarm is not None else False if now <= before + tolerance else None
     return Signal(name=name, value=most, low=most, high=most, threshold=1.0, unit=unit, fires=fires, says=says)
 
 

@@ -58,8 +58,9 @@ def production_data(project: Path, reference: Reference, seen: Seen, params: Par
     """
     failing, broken = _failing(project, reference, seen, params.data.validate_)
     blocks = reference.blocks(seen.frame)
-    share = _share(failing, blocks, level)
-    unknown = share_figure(seen.unknown, len(seen.ripe), level)
+    either = 1 - (1 - level) / 2  # one or the other may alarm
+    share = _share(failing, blocks, either)
+    unknown = share_figure(seen.unknown, len(seen.ripe), either)
     changed = _changed(reference, seen, params.data.validate_)
     limit = params.deployment.watch.max_failing
     worst = max(share, unknown, key=lambda found: found["low"] or 0.0)
@@ -89,7 +90,7 @@ def production_volume(reference: Reference, seen: Seen, most: float, *, level: f
     says = f"{now.mean():.1f} rows a day, {usual.mean():.1f} in the window and the pilot of the release"
     if min(len(usual), len(now)) < MIN_DAYS:
         return Signal(name=name, threshold=most, unit=unit, says=f"{says}; too few days to tell")
-    ratio = _ratio(usual, now, level)
+    ratio = _ratio(usual, now, 1 - (1 - level) / 2)  # it fires at both ends
     value, low, high = (abs(ratio["value"] - 1), *_beyond(ratio))
     return Signal.measured(
         name, value, low, high, threshold=most, direction="above", unit=unit, says=says, evidence={"ratio": ratio}
