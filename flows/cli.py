@@ -15,6 +15,7 @@ from rich.console import Console
 from flows.arguments import parser
 from flows.exits import CRASHED, INTERRUPTED, OK, exit_code
 from flows.people import commands as people
+from flows.releases import canary_commands as canary
 from flows.releases import commands as releases
 from stages.errors import LoopwrightError, PriorityError, ProjectError
 
@@ -199,7 +200,16 @@ def _serve(args: argparse.Namespace, project: Path) -> int:
     from flows.serving.command import serve
 
     try:
-        serve(project, host=args.host, port=args.port, anyone=args.allow_anyone, quiet=args.quiet)
+        serve(
+            project,
+            host=args.host,
+            port=args.port,
+            workers=args.workers,
+            certfile=args.certfile,
+            keyfile=args.keyfile,
+            anyone=args.allow_anyone,
+            quiet=args.quiet,
+        )
     except KeyboardInterrupt:
         print("stopped; everything that was answered is in the log", file=sys.stderr)
         return INTERRUPTED
@@ -229,6 +239,7 @@ COMMANDS = {
     "restore": _restore,
     **people.COMMANDS,
     **releases.COMMANDS,
+    "canary": canary.run,
     "init": _init,
     "prioritise": _prioritise,
     "plan": _plan,

@@ -21,7 +21,7 @@ from stages.production.log import Entry
 from stages.production.quick import Answer
 from stages.production.released import Released
 
-MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"  # prometheus_client reads it when it is imported
+MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"  # prometheus_client reads it when it is imported, in each worker
 SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
 ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 1024)
 

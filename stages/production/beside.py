@@ -30,7 +30,7 @@ def takes(name: str, salt: str, share: float) -> bool:
     >>> sum(takes(str(number), "a", 0.1) for number in range(10_000))
     1049
     """
-    return int(digest(salt, name)[:DIGITS], 16) < share * 16**DIGITS
+    return int(digest(salt, name)[:DIGITS], 16) < share * float(16**DIGITS)
 
 
 def unlike(released: Released, beside: Released) -> str:

@@ -17,11 +17,11 @@ from sqlalchemy import (
     Boolean,
     Column,
     Connection,
+    Executable,
     Float,
     Index,
     Integer,
     MetaData,
-    Select,
     String,
     Table,
     Text,
@@ -140,7 +140,7 @@ class PredictionLog:
             str(entry["reason"]): int(entry["n"]) for entry in sorted(found, key=lambda entry: str(entry["reason"]))
         }
 
-    def fetch(self, queries: Iterable[Select[Any]]) -> list[Entry]:
+    def fetch(self, queries: Iterable[Executable]) -> list[Entry]:
         """Return what queries find, in their order; nothing where there is no log yet."""
         if self._url.get_backend_name() == "sqlite" and not Path(str(self._url.database)).exists():
             return []
