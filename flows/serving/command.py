@@ -128,7 +128,7 @@ def _tls(certfile: Path | None, keyfile: Path | None) -> dict[str, Path]:
             raise ProjectError("is no file", where=f"--{option.removeprefix('ssl_')} {path}", expected="a PEM file")
     try:
         # A key with a password would be asked for at the terminal, where nobody may sit.
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(*files.values(), password=lambda: "")
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certfile, keyfile, password="")
     except OSError as error:  # an SSLError is one
         raise ProjectError(
             f"certificate and key cannot be used: {error.strerror or error}",

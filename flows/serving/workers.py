@@ -30,7 +30,7 @@ HUNG = 20
 
 
 def run(
-    project: Path, settings: Serve, key: str | None, listening: socket, quiet: bool, options: dict[str, Any]
+    project: Path, settings: Serve, key: str | None, listening: socket, *, quiet: bool, options: dict[str, Any]
 ) -> None:
     """Serve with as many processes as the settings say, until SIGTERM or Ctrl-C; one that dies is begun anew.
 
@@ -44,9 +44,7 @@ def run(
     with tempfile.TemporaryDirectory(prefix="loopwright-metrics-") as counts:
         os.environ[MULTIPROCESS] = counts
         app = partial(make_app, project, settings, key, quiet)
-        config = uvicorn.Config(
-            app, factory=True, workers=settings.workers, timeout_worker_healthcheck=HUNG, **options
-        )  # fmt: skip
+        config = uvicorn.Config(app, factory=True, workers=settings.workers, timeout_worker_healthcheck=HUNG, **options)
         workers = Workers(config, [listening])
         workers.run()
     if any(worker.exitcode == STARTUP_FAILURE for worker in workers.processes):
