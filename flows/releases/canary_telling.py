@@ -60,7 +60,8 @@ def tell(project: Path, *, as_json: bool = False) -> None:
             what = f"the model of iteration {line.iteration} is the release in force by now"
             console.print(f"{what}; next: loopwright canary stop --because TEXT", soft_wrap=True)
         else:
-            console.print("no model stands beside the release; next: loopwright canary start N --because TEXT")
+            told = "no model stands beside the release; next: loopwright canary start N --because TEXT"
+        console.print(told, soft_wrap=True)
         return
     line = stands.canary
     console.print(escape(f"{_what(line)} since {line.at} ({line.by}: {line.because})"), soft_wrap=True)
