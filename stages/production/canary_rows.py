@@ -20,6 +20,7 @@ from stages.production.beside import takes
 from stages.production.log import Entry, PredictionLog
 from stages.production.released import policy_of
 from stages.production.sides import Side
+from stages.production.unseen import wide_enough
 from stages.training.comparison import paired_gain, unpaired_gain
 from stages.training.metrics import Array, Figure, Flags, Scorer, constant_prediction
 
@@ -81,6 +82,7 @@ class Comparison:
             gain = paired_gain(challenger, champion, metric, **sampling, worth=worth[0])
         else:
             gain = unpaired_gain(challenger, champion, metric, blocks, **sampling, worth=(worth[1], worth[0]))
+        gain = wide_enough(gain, challenger, champion, metric, sampling["level"], (worth[1], worth[0]))
         few = "" if gain["low"] is not None else "the labelled rows are too few to tell how much they vary"
         return Compared(rows, (values[0], values[1]), gain, few)
 
