@@ -17,8 +17,8 @@ def wide_enough(
     """Return a gain in decisions whose interval is no shorter than one more row of each kind would make it.
 
     Where two models decide alike on all of few rows, no resample of these rows varies, and an interval without length
-    would say that they are surely alike. One more row that only one of them has right is what Agresti & Min (2005) add to
-    a paired difference, for the same reason; of a metric of classes it is of that class in which it counts most.
+    would say that they are surely alike. One more row that only one of them has right is what Agresti & Min (2005) add
+    to a paired difference, for the same reason; of a metric of classes it is of that class in which it counts most.
 
     Parameters
     ----------
