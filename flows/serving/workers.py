@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import tempfile
 import time
 from functools import partial
 from pathlib import Path
 from socket import socket
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
@@ -78,7 +76,6 @@ def make_app(project: Path, settings: Serve, key: str | None, quiet: bool) -> Fa
     The command has looked at the release before; one that was damaged since keeps a worker that was begun anew from
     answering, and it tries again, while those that hold the release in memory go on.
     """
-    signal.signal(signal.SIGTERM, _end)
     from flows.serving.app import create_app
     from flows.serving.command import tell_to
 
@@ -89,7 +86,3 @@ def make_app(project: Path, settings: Serve, key: str | None, quiet: bool) -> Fa
         print(f"a worker cannot begin: {error}", file=sys.stderr)
         time.sleep(AGAIN)
         raise SystemExit(1) from None
-
-
-def _end(number: int, frame: FrameType | None) -> None:
-    """Do nothing: the server has ended, and raises the signal once more for whoever was there before."""
