@@ -64,6 +64,8 @@ class Workers(Multiprocess):
     def keep_subprocess_alive(self) -> None:
         """Begin workers anew that died."""
         before = list(self.processes)
+        for worker in before:
+            worker.child_conn.close()  # else a worker that is killed while it is asked for a sign is waited for
         super().keep_subprocess_alive()
         for worker in before:
             if worker not in self.processes:
