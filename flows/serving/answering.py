@@ -27,6 +27,7 @@ from stages.production.standing import StandingLog
 
 TOGETHER = 256  # rows in one call of the model
 FLUSH = 5.0  # seconds between two writes of latencies
+PAUSE = 0.05  # seconds without a request, in which a shadow is asked
 logger = logging.getLogger("loopwright.serve")
 
 
@@ -144,19 +145,19 @@ class Answerer:
             asks, going = self._next()
             if asks:
                 self._answer(asks)
-            if self._queue.empty() or sum(len(ask.rows) for ask in self._shadowed) >= TOGETHER:
+            if not (asks and going) or sum(len(ask.rows) for ask in self._shadowed) >= TOGETHER:
                 self._shadow()
             if not going or time.monotonic() - self._flushed >= FLUSH:
                 self._flush()
         self._log.close()
 
     def _next(self) -> tuple[list[Ask], bool]:
-        """Wait for a request, and return it with those that are there by then; none where none comes for long."""
+        """Wait for a request, and return it with those that are there by then; none where none comes for a while."""
         asks: list[Ask] = []
         rows = 0
         while rows < TOGETHER:
             try:
-                ask = self._queue.get(block=not asks, timeout=FLUSH)
+                ask = self._queue.get(block=not asks, timeout=PAUSE if self._shadowed else FLUSH)
             except Empty:
                 break
             if ask is None:
