@@ -117,7 +117,7 @@ def standing(project: Path) -> Standing | None:
     if not (project / "charter" / "charter.json").exists():
         raise ProjectError("there is no charter", where="charter/charter.json", todo="loopwright run, or dvc pull")
     cards = (read_json(project / str(pointer["card"])), read_json(project / line.card))
-    release, beside = sides.sides_of(line, str(pointer["sha256"])[:12])
+    release, beside = sides.sides_of(line, pointer)
     classes = cards[0]["classes"]
     told = [sides.said(log, side, classes=classes is not None) for side in (release, beside)]
     both, alike = sides.agreement(log, release, beside, classes=classes is not None) if line.shadow else (0, None)

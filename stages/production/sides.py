@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,10 +49,13 @@ class Side:
         return and_(self.every, SEEN.at >= self.since, SEEN.source == SERVED)
 
 
-def sides_of(line: Canary, release: str) -> tuple[Side, Side]:
-    """Return the side of the release, and that of the model beside it."""
-    role = SHADOW if line.shadow else CANARY
-    return Side(release, RELEASE, line.at), Side(line.name, role, line.at)
+def sides_of(line: Canary, pointer: Mapping[str, Any]) -> tuple[Side, Side]:
+    """Return the side of the release that a pointer names, and that of the model beside it.
+
+    A release that came later is compared from then on: rows of before would be of another time than its own.
+    """
+    role, since = SHADOW if line.shadow else CANARY, max(line.at, str(pointer.get("at", "")))
+    return Side(str(pointer["sha256"])[:12], RELEASE, since), Side(line.name, role, since)
 
 
 def said(log: PredictionLog, side: Side, *, classes: bool) -> dict[str, Any]:

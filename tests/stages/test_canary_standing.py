@@ -14,7 +14,7 @@ from sqlalchemy import create_engine, text
 
 from stages.data.labels.log import Reviewed, append_reviewed
 from stages.deployment.canary_log import CANARY_POINTER, START, Canary
-from stages.files import write_json
+from stages.files import read_json, write_json
 from stages.production.beside import takes
 from stages.production.canary import standing
 from stages.production.canary_verdict import CANNOT_TELL, INFERIOR, NOT_INFERIOR
@@ -138,6 +138,20 @@ def test_the_verdict_is_by_the_margin(tmp_path: Path, wrong: int, verdict: str) 
     assert found is not None
     assert found.verdict == verdict
     assert (found.more == 0) == (verdict != CANNOT_TELL)
+
+
+def test_a_release_that_came_later_is_compared_from_then_on(tmp_path: Path) -> None:
+    project = project_of(tmp_path, 0.5)
+    names = [f"p{at}" for at in range(200)]
+    roles = {name: "canary" if takes(name, BESIDE, 0.5) else "release" for name in names}
+    later = {"at": "2026-03-05T00:00:00.000+00:00"}
+    entries = [logged(name, roles[name], "yes", **(later if at >= 100 else {})) for at, name in enumerate(names)]
+    told(project, entries, {str(entry["id"]): "yes" for entry in entries})
+    pointer = read_json(project / "releases/current.json") | {"at": "2026-03-01T00:00:00+00:00"}
+    write_json(project / "releases/current.json", pointer)
+    found = standing(project)
+    assert found is not None
+    assert found.release.rows + found.beside.rows == 100 == found.release.labelled + found.beside.labelled
 
 
 def test_few_rows_on_which_both_decide_alike_do_not_tell(tmp_path: Path) -> None:
