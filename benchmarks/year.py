@@ -1,13 +1,16 @@
-"""The flights' year, month by month: learn again never, every month, on a drift alarm, or when the loop's signals fire.
+"""The flights' year lived by ``loopwright watch``, beside keeping the first release, and learning again every month.
 
-``python -m benchmarks.year [--evidently PYTHON]``. A month is predicted before its outcomes are known; then a policy
-may buy labels and learn again. All policies learn in the same way: the ladder of ``params.yaml`` on the first 60% of
-what was bought, the choice on the next 20%, a refit on all of it.
+``python -m benchmarks.year [--project DIR] [--evidently PYTHON]``. A copy of this repository knows nothing from March
+on; it runs, and then watches month by month until December: each month is answered by the release in force before its
+labels are seen, and an alarm sends the loop back. The others answer the same months, from the loop's first release on:
+that release for ever; its candidate fitted again every month on all that is known by then; and the same on Evidently's
+default verdict, where a Python that has it is named. DIR keeps the lived year, or is one that was lived before.
 """
 
 from __future__ import annotations
 
 import argparse
+import datetime as dt
 import json
 import subprocess
 import sys
@@ -20,22 +23,26 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.pipeline import Pipeline
+from sklearn.base import clone
 
-from stages.data.blocks import blocks_of
-from stages.data.cutting import By, cut
-from stages.data.sources.nycflights13 import Flights
-from stages.data.split import labelled
-from stages.params import WEIGHT, Candidate, Collect, Params, load_params
-from stages.shift.measure import Task, measure
-from stages.shift.sides import Sides, draw
-from stages.shift.verdicts import shift
-from stages.training.estimators import build, fit, predict
-from stages.training.metrics import row_losses
+from flows.record import read_record
+from flows.watching.kept import kept
+from flows.watching.looks import Look, read_looks
+from stages.data.sources import open_source
+from stages.deployment.release_log import RELEASE, Release, read_log
+from stages.params import WEIGHT, load_params
+from stages.planning.outcome import by_prices
+from stages.production.direct import inner
+from stages.production.released import Released, load_released
+from stages.production.watch.reference import Reference, read_reference
+from stages.production.watch.seen import labelled
+from stages.training.estimators import fit, predict
+from stages.training.metrics import Array, row_losses
 
 ROOT = Path(__file__).parents[1]
-FIRST, LAST = 2, 12
-SAMPLE = 2000
+KNOWN, LAST = "2013-03-01", "2013-12-31"
+# Minutes of a passenger's time: a needless warning, and a late flight that nobody warned of.
+NEEDLESS, MISSED = 10.0, 30.0
 # Evidently's own default: drift in at least half of the columns.
 EVIDENTLY = """
 import json, sys
@@ -47,179 +54,168 @@ found = Report([DataDriftPreset()]).run(after, before).dict()
 drifted = next(m for m in found["metrics"] if m["metric_name"].startswith("DriftedColumnsCount"))
 print(json.dumps(drifted["value"]["share"] >= 0.5))
 """
+Predict = Callable[[pd.DataFrame], Array]
 
 
 class Year:
-    """The months of 2013, and what is learned from those up to each; a model is fitted once for all policies."""
+    """A project that has lived its year, and the months after its first release."""
 
-    def __init__(self, params: Params) -> None:
-        self.params = params
-        self._fitted: dict[int, Fitted] = {}
+    def __init__(self, project: Path) -> None:
+        self.project, self.params = project, load_params(project)
+        self.looks = [look for look in read_looks(project) if look.release is not None]
+        if not self.looks:
+            raise SystemExit(f"error: {project}: nothing was released in this year, so there is nothing to compare")
 
     @cached_property
-    def _collected(self) -> tuple[pd.DataFrame, dict[str, Any]]:
-        collect = Collect.model_validate({"start": "2013-01-01", "end": "2013-12-01", "pilot_days": 31})
-        window, pilot, schema = Flights().collect(collect, self.params.seed)
-        return labelled(pd.concat([window, pilot], ignore_index=True), schema, "the year"), schema
+    def releases(self) -> dict[str, Release]:
+        """Every release by the first twelve digits of its hash, in their order."""
+        return {line.sha256[:12]: line for line in read_log(self.project) if line.kind == RELEASE}
+
+    @cached_property
+    def first(self) -> Reference:
+        """The first release, and what it was judged on."""
+        line = next(iter(self.releases.values()))
+        return read_reference(kept(self.project, line), load_released(self.project, line))
+
+    def month(self, look: Look) -> pd.DataFrame:
+        """Return the labelled rows of the days of a look."""
+        days = dt.date.fromisoformat(look.start), dt.date.fromisoformat(look.end)
+        raw = open_source(self.project, self.params).between(*days).raw
+        rows, _ = labelled(self.first.released, raw, self.first.work.schema)
+        return rows[rows[self.target].notna()].reset_index(drop=True)
+
+    @cached_property
+    def months(self) -> list[pd.DataFrame]:
+        """The labelled rows of each look."""
+        return [self.month(look) for look in self.looks]
 
     @property
-    def schema(self) -> dict[str, Any]:
-        """The schema of the flights, every feature group in use."""
-        return self._collected[1]
+    def target(self) -> str:
+        """The name of the target."""
+        return str(self.first.work.schema["target"])
 
     @cached_property
-    def months(self) -> dict[int, pd.DataFrame]:
-        """The rows of each month."""
-        rows = self._collected[0].assign(**{WEIGHT: 1.0})
-        return {int(month): part.reset_index(drop=True) for month, part in rows.groupby(rows["scheduled"].dt.month)}
+    def known(self) -> pd.DataFrame:
+        """What was known when the first release was made: its window and its pilot."""
+        return pd.concat([self.first.learned, self.first.judged], ignore_index=True)
 
-    def through(self, month: int) -> pd.DataFrame:
-        """Return the rows of the months up to this one."""
-        return pd.concat([self.months[number] for number in range(1, month + 1)], ignore_index=True)
-
-    def fitted(self, month: int) -> Fitted:
-        """Return what is learned from the months up to this one."""
-        if month not in self._fitted:
-            self._fitted[month] = learn(self.through(month), self.schema, self.params)
-        return self._fitted[month]
-
-
-@dataclass(frozen=True)
-class Fitted:
-    """What was learned: the model in service, the one that was chosen on rows it had not seen, and those rows."""
-
-    service: Pipeline
-    chosen: Pipeline
-    held: pd.DataFrame
-    name: str
-
-
-def learn(window: pd.DataFrame, schema: dict[str, Any], params: Params) -> Fitted:
-    """Fit the ladder, choose by the loss on later rows, and refit on all."""
-    train, valid, test = cut(window, [0.6, 0.2, 0.2], By(schema["time"]), params.seed)
-    ladder = params.training.candidates
-
-    def fitted(candidate: Candidate, name: str, rows: pd.DataFrame) -> Pipeline:
-        return fit(build(name, candidate, schema, "classification", params.seed), rows, schema)
-
-    models = {name: fitted(candidate, name, train) for name, candidate in ladder.items()}
-    best = min(models, key=lambda name: float(losses(models[name], valid, schema).mean()))
-    held = pd.concat([valid, test], ignore_index=True)
-    return Fitted(fitted(ladder[best], best, window), models[best], held, best)
-
-
-def losses(model: Pipeline, rows: pd.DataFrame, schema: dict[str, Any]) -> Any:
-    """Return each row's log loss, (n,)."""
-    target = rows[schema["target"]].to_numpy(dtype=float)
-    return row_losses("classification", target, predict(model, rows, schema))
-
-
-# (year, last month learned from, month that has just passed) -> whether to learn again, and labels bought to tell.
-Policy = Callable[[Year, int, int], tuple[bool, int]]
-
-
-def never(year: Year, learned: int, passed: int) -> tuple[bool, int]:
-    """Keep the first model."""
-    return False, 0
-
-
-def monthly(year: Year, learned: int, passed: int) -> tuple[bool, int]:
-    """Learn again every month."""
-    return True, 0
-
-
-def by_evidently(python: Path) -> Policy:
-    """Return the policy to learn again on Evidently's default verdict on the inputs."""
-
-    def policy(year: Year, learned: int, passed: int) -> tuple[bool, int]:
-        features = list(year.schema["features"])
-        with tempfile.TemporaryDirectory() as folder:
-            paths = [Path(folder) / f"{side}.parquet" for side in ("before", "after")]
-            for path, rows in zip(paths, (year.through(learned), year.months[passed]), strict=True):
-                rows[features].to_parquet(path)
-            command = [str(python), "-c", EVIDENTLY, *map(str, paths)]
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise SystemExit(f"error: Evidently by {python}: {done.stderr.strip().splitlines()[-1]}")
-        return bool(json.loads(done.stdout.splitlines()[-1])), 0
-
-    return policy
-
-
-def by_signals(year: Year, learned: int, passed: int) -> tuple[bool, int]:
-    """Buy a sample of the month's labels, and learn again when the signal `shift` fires on it."""
-    month, fitted, schema, params = year.months[passed], year.fitted(learned), year.schema, year.params
-    sample = month.iloc[draw(len(month), SAMPLE, params.seed)].reset_index(drop=True)
-    task = Task(
-        "classification", schema["target"], schema["classes"], lambda rows: predict(fitted.chosen, rows, schema)
-    )
-
-    def beside(rows: pd.DataFrame) -> Sides:
-        return Sides(rows, sample, schema["features"], (blocks_of(rows, schema), blocks_of(sample, schema)))
-
-    level = params.training.bootstrap.level
-    found = measure(beside(year.through(learned)), beside(fitted.held), task, level=level, seed=params.seed)
-    signal = shift(found, params.deployment.shift)
-    print(f"  month {passed}: {signal.says}", file=sys.stderr)
-    return signal.fires is True, len(sample)
+    def again(self, months: int) -> Predict:
+        """Return the first release's candidate, fitted on what was known then and so many months since."""
+        if not months:
+            return self.first.released.predict
+        features, schema = self.first.released.features, self.first.work.schema
+        rows = pd.concat([self.known, *self.months[:months]], ignore_index=True)[[*features, self.target]]
+        used = schema | {"features": features}
+        model = fit(clone(inner(self.first.released.model)), rows.assign(**{WEIGHT: 1.0}), used)
+        return lambda unseen: predict(model, unseen, used)
 
 
 @dataclass
 class Lived:
-    """What a policy's year cost."""
+    """What a policy's months came to: losses and outcomes of rows, and the months after which it learned again."""
 
-    rows: list[Any] = field(default_factory=list)
+    losses: list[Array] = field(default_factory=list)
+    values: list[Array] = field(default_factory=list)
+    learned: list[str] = field(default_factory=list)
     labels: int = 0
-    retrained: list[int] = field(default_factory=list)
 
-    @property
-    def loss(self) -> float:
-        """Mean log loss over the rows of all months, nats."""
-        return float(np.concatenate(self.rows).mean())
+    def answer(self, year: Year, rows: pd.DataFrame, model: Predict) -> None:
+        """Add a month that a model answered."""
+        target, found = rows[year.target].to_numpy(dtype=float), model(rows)
+        self.losses.append(row_losses("classification", target, found))
+        self.values.append(by_prices(NEEDLESS, MISSED)(rows, target, found))
 
 
-def live(year: Year, policy: Policy) -> Lived:
-    """Go through the months; labels of months that are learned from are all bought, a sample of them counts once."""
-    learned, lived, sampled = 1, Lived(labels=len(year.months[1])), dict[int, int]()
-    for month in range(FIRST, LAST + 1):
-        lived.rows.append(losses(year.fitted(learned).service, year.months[month], year.schema))
-        if month == LAST:
-            break
-        again, sampled[month] = policy(year, learned, month)
-        lived.labels += sampled[month]
-        if again:
-            bought = range(learned + 1, month + 1)
-            lived.labels += sum(len(year.months[number]) - sampled.get(number, 0) for number in bought)
-            lived.retrained.append(month)
-            learned = month
+def by_the_loop(year: Year) -> Lived:
+    """Let the release in force answer each month, as it did."""
+    lived, opened = Lived(labels=len(year.known) + sum(look.labelled for look in year.looks)), dict[str, Released]()
+    for look, rows in zip(year.looks, year.months, strict=True):
+        name = str(look.release)
+        opened.setdefault(name, load_released(year.project, year.releases[name]))
+        lived.answer(year, rows, opened[name].predict)
+    made = {line.iteration: line for line in year.releases.values()}
+    began = {look.entered: look for look in year.looks if look.entered is not None}
+    for item in read_record(year.project):
+        if item.iteration in made and item.iteration > year.first.released.iteration:
+            look = began[max(number for number in began if number <= item.iteration)]
+            lived.learned.append(look.start[:7])
     return lived
 
 
+def live(year: Year, learns: Callable[[int, int], bool]) -> Lived:
+    """Go through the months; ``learns(learned, passed)`` says whether to learn again when so many have passed."""
+    lived, learned = Lived(labels=len(year.known)), 0
+    for passed, (look, rows) in enumerate(zip(year.looks, year.months, strict=True), start=1):
+        lived.answer(year, rows, year.again(learned))
+        if passed < len(year.looks) and learns(learned, passed):
+            lived.labels += sum(len(part) for part in year.months[learned:passed])
+            lived.learned.append(look.start[:7])
+            learned = passed
+    return lived
+
+
+def by_evidently(year: Year, python: Path) -> Callable[[int, int], bool]:
+    """Return the policy to learn again on Evidently's default verdict on the inputs."""
+
+    def learns(learned: int, passed: int) -> bool:
+        features = list(year.first.released.features)
+        with tempfile.TemporaryDirectory() as folder:
+            paths = [Path(folder) / f"{side}.parquet" for side in ("before", "after")]
+            before = pd.concat([year.known, *year.months[:learned]], ignore_index=True)
+            for path, rows in zip(paths, (before, year.months[passed - 1]), strict=True):
+                rows[features].to_parquet(path)
+            done = subprocess.run(
+                [str(python), "-c", EVIDENTLY, *map(str, paths)], capture_output=True, text=True, check=False
+            )
+        if done.returncode:
+            raise SystemExit(f"error: Evidently by {python}: {done.stderr.strip().splitlines()[-1]}")
+        return bool(json.loads(done.stdout.splitlines()[-1]))
+
+    return learns
+
+
 def table(found: dict[str, Lived]) -> str:
-    """Return what the policies cost as Markdown."""
-    lines = ["| policy | mean log loss | beside monthly | labels | retrained after month |", "|---|---|---|---|---|"]
-    base = found["monthly"].loss
+    """Return what the policies came to as Markdown."""
+    head = "| policy | mean log loss | beside monthly | minutes lost a flight | labels | learned again after |"
+    lines, base = [head, "|---|---|---|---|---|---|"], np.concatenate(found["monthly"].losses).mean()
     for name, lived in found.items():
-        after = f"{len(lived.retrained)}: {', '.join(map(str, lived.retrained))}" if lived.retrained else "0"
-        change = f"{100 * (lived.loss / base - 1):+.2f}%"
-        lines.append(f"| {name} | {lived.loss:.4f} | {change} | {lived.labels:,} | {after} |")
+        loss, value = np.concatenate(lived.losses).mean(), -np.concatenate(lived.values).mean()
+        after = f"{len(lived.learned)}: {', '.join(lived.learned)}" if lived.learned else "0"
+        beside = f"{100 * (loss / base - 1):+.2f}%"
+        lines.append(f"| {name} | {loss:.4f} | {beside} | {value:.3f} | {lived.labels:,} | {after} |")
     return "\n".join(lines)
 
 
+def lived_year(project: Path) -> Year:
+    """Return the year of a project; one that is not there yet is made, and lives it now."""
+    if not (project / "params.yaml").exists():
+        subprocess.run(["git", "clone", "--quiet", str(ROOT), str(project)], check=True)
+        path = project / "params.yaml"
+        text = path.read_text(encoding="utf-8")
+        path.write_text(text.replace("    pilot_days:", f'    until: "{KNOWN}"\n    pilot_days:', 1), encoding="utf-8")
+        for words in (["run"], ["watch", "--until", LAST]):
+            command = [sys.executable, "-m", "flows.cli", *words, "-C", str(project)]
+            subprocess.run(command, check=True, cwd=project, stdout=sys.stderr)
+    return Year(project)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Live the year by every policy, and print what each cost."""
+    """Live the year by every policy, and print what each came to."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.year", description=__doc__)
+    parser.add_argument("--project", type=Path, metavar="DIR", help="where the year is lived (default: for this once)")
     parser.add_argument("--evidently", type=Path, metavar="PYTHON", help="a Python that has Evidently installed")
     options = parser.parse_args(arguments)
-    year = Year(load_params(ROOT))
-    policies: dict[str, Policy] = {"never": never, "monthly": monthly}
-    if options.evidently:
-        policies["any drift alarm (Evidently's default)"] = by_evidently(options.evidently)
-    policies["the loop's signals"] = by_signals
-    found = {}
-    for name, policy in policies.items():
-        print(name, file=sys.stderr)
-        found[name] = live(year, policy)
+    with tempfile.TemporaryDirectory() as folder:
+        year = lived_year((options.project or Path(folder) / "flights").resolve())
+        found: dict[str, Any] = {
+            "never": live(year, lambda learned, passed: False),
+            "monthly": live(year, lambda learned, passed: True),
+        }
+        if options.evidently:
+            policies = by_evidently(year, options.evidently)
+            found["any drift alarm (Evidently's default)"] = live(year, policies)
+        found["loopwright watch"] = by_the_loop(year)
+    print(f"{year.looks[0].start} to {year.looks[-1].end}, {sum(map(len, year.months)):,} flights")
     print(table(found))
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from flows.people import commands as people
 from flows.priority.drivers import drivers_help
+from flows.releases import canary_commands as canary
 from flows.releases import commands as releases
 from flows.watching import commands as watching
 
@@ -88,6 +89,8 @@ def _sending_back(commands: Commands) -> None:
     people.add_commands(commands.add, _run_options)
     releases.add_commands(commands.add)
     watching.add_commands(commands.add, _run_options)
+    beside = commands.add("canary", "A model beside the release, as a canary or a shadow: how it stands")
+    canary.add_arguments(beside, lambda *told: of_project(_added(*told), inner=True))
 
 
 def _data(commands: Commands) -> None:
@@ -116,6 +119,9 @@ def _using(commands: Commands) -> None:
     serve = commands.add("serve", "Answer over HTTP with the released model", "A new release takes over by itself.")
     serve.add_argument("--host", help="address to listen at (default: deployment.serve.host)")
     serve.add_argument("--port", type=int, help="port; 0 takes a free one (default: deployment.serve.port)")
+    serve.add_argument("--workers", type=int, metavar="N", help="processes (default: deployment.serve.workers)")
+    serve.add_argument("--certfile", type=Path, metavar="FILE", help="answer over TLS, with this certificate (PEM)")
+    serve.add_argument("--keyfile", type=Path, metavar="FILE", help="its key, where the certificate's file lacks it")
     serve.add_argument("--allow-anyone", action="store_true", help="listen beyond this machine without a key")
     serve.add_argument("-q", "--quiet", action="store_true", help="print only what goes wrong")
     review = commands.add("review", "Rows that the model left to people: how many wait, export them, import labels")

@@ -15,6 +15,7 @@ from rich.console import Console
 from flows.arguments import parser
 from flows.exits import CRASHED, INTERRUPTED, OK, exit_code
 from flows.people import commands as people
+from flows.releases import canary_commands as canary
 from flows.releases import commands as releases
 from flows.watching import commands as watching
 from stages.errors import LoopwrightError, PriorityError, ProjectError
@@ -200,7 +201,16 @@ def _serve(args: argparse.Namespace, project: Path) -> int:
     from flows.serving.command import serve
 
     try:
-        serve(project, host=args.host, port=args.port, anyone=args.allow_anyone, quiet=args.quiet)
+        serve(
+            project,
+            host=args.host,
+            port=args.port,
+            workers=args.workers,
+            certfile=args.certfile,
+            keyfile=args.keyfile,
+            anyone=args.allow_anyone,
+            quiet=args.quiet,
+        )
     except KeyboardInterrupt:
         print("stopped; everything that was answered is in the log", file=sys.stderr)
         return INTERRUPTED
@@ -231,6 +241,7 @@ COMMANDS = {
     **people.COMMANDS,
     **releases.COMMANDS,
     **watching.COMMANDS,
+    "canary": canary.run,
     "init": _init,
     "prioritise": _prioritise,
     "plan": _plan,

@@ -19,6 +19,7 @@ from stages.signals import Signal
 
 # How many labels of people count, of rows of the source and of rows that were predicted.
 ANSWERS, REVIEWED = "data.labels.answers", "data.labels.reviewed"
+EDITED = "edited"  # the row of an entry that a person's edit of the params makes
 ANSWER = "answer"  # the signal of a line that answers a question
 
 
@@ -72,7 +73,7 @@ def take_up(project: Path, record: list[Iteration]) -> Entry | Ended:
         now = patching.params_hash(project)
     if now == last.params_after:
         return entry_after(last)
-    return Entry(new_run(), last.iteration + 1, STAGES[0], _edited(project, record, now), "edited", by="person")
+    return Entry(new_run(), last.iteration + 1, STAGES[0], _edited(project, record, now), EDITED, by="person")
 
 
 def came_in(project: Path) -> dict[str, int]:

@@ -97,7 +97,7 @@ def distance_of(stage: str, signals: Mapping[str, Signal]) -> float | None:
     failing tests, too many negative flips, a suspected bug or leak, a poor outcome, or a pilot that fails though every
     requirement is met.
     """
-    if stage not in ("training", "deployment") or OF_PRODUCTION & signals.keys():
+    if stage not in ("training", "deployment") or (stage == "deployment" and OF_PRODUCTION & signals.keys()):
         return None
     missed = missed_by(signals)
     others = (

@@ -23,6 +23,7 @@ from flows.running import find
 from flows.show import history_table, print_signals
 from flows.transitions import BY_NAME, STAGES, WAITING
 from flows.up.service import url_of
+from flows.watching.looks import read_looks
 from flows.words import beside_line, metric_line, option_lines, patch_line, remarks, scope_line
 from stages.data.labels.log import read_answers
 from stages.deployment.release import current
@@ -35,7 +36,7 @@ def tell_status(project: Path, *, as_json: bool = False) -> None:
     lines = _lines(project)
     last = lines[-1] if lines else None
     pid = owner(project)
-    release = current(project)
+    release, watched = current(project), read_looks(project)
     state = {
         "iterations": len(lines),
         "running_pid": pid,
@@ -45,6 +46,7 @@ def tell_status(project: Path, *, as_json: bool = False) -> None:
         "question": question_as_json(last),
         "requests": [request.model_dump() for request in pending(project)],
         "up": url_of(project),
+        "watched": watched[-1].model_dump(mode="json", exclude={"signals", "losses"}) if watched else None,
     }
     if as_json:
         print(json.dumps(state, indent=2, default=str))
@@ -78,6 +80,8 @@ def tell_status(project: Path, *, as_json: bool = False) -> None:
             console.print(escape(f"  beside it: {remark}"))
     else:
         console.print("released: nothing yet")
+    if watched:
+        console.print(escape(f"watched: {watched[-1].says}"), soft_wrap=not console.is_terminal)
     for line in [] if pid else _next(project, last):
         console.print(escape(line))
 

@@ -23,6 +23,7 @@ from flows.report.past import archive
 from flows.report.pieces import Section
 from flows.report.pilot import shift_section, slices_section
 from flows.report.probabilities import probabilities_section
+from flows.report.production import production_section
 from flows.report.tests import tests_section
 from flows.report.timeline import timeline
 from flows.transitions import STAGES
@@ -39,6 +40,7 @@ SECTIONS: tuple[Callable[[Facts], Section | None], ...] = (
     probabilities_section,
     shift_section,
     slices_section,
+    production_section,
     costs_section,
 )
 INK = Palette(

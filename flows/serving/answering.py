@@ -11,20 +11,23 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 
+from flows.serving.beside import Beside, Sides
 from flows.serving.metrics import Metrics
 from flows.serving.serving import Serving
 from stages.errors import DataError
 from stages.production.cells import Cells
+from stages.production.latency import Latencies
 from stages.production.log import Entry
 from stages.production.quick import Answer, quietly
 from stages.production.recording import now
 from stages.production.standing import StandingLog
 
-SOURCE = "serve"
 TOGETHER = 256  # rows in one call of the model
+FLUSH = 5.0  # seconds between two writes of latencies
+PAUSE = 0.05  # seconds without a request, in which a shadow is asked
 logger = logging.getLogger("loopwright.serve")
 
 
@@ -56,8 +59,12 @@ class Ask:
     rows: Sequence[Cells]
     call: str
     reply: asyncio.Future[Said]
+    calls: list[str] = field(init=False)
     said: Said | None = None
     error: Exception | None = None
+
+    def __post_init__(self) -> None:
+        self.calls = [f"{self.call} {number}" for number in range(len(self.rows))]
 
 
 class Answerer:
@@ -69,6 +76,8 @@ class Answerer:
         Where everything that is answered stands.
     metrics : Metrics
         What counts.
+    latencies : Latencies
+        How long requests took; written to the database of the log, by the thread that answers.
     waiting : int
         Rows that may wait at most; what comes beyond is refused.
 
@@ -78,9 +87,11 @@ class Answerer:
         Why the log could not be written the last time; empty where it could.
     """
 
-    def __init__(self, log: StandingLog, metrics: Metrics, waiting: int) -> None:
+    def __init__(self, log: StandingLog, metrics: Metrics, latencies: Latencies, waiting: int) -> None:
         self.problem = ""
-        self._log, self._metrics, self._limit = log, metrics, waiting
+        self._log, self._metrics, self._latencies, self._limit = log, metrics, latencies, waiting
+        self._flushed = time.monotonic()
+        self._shadowed: list[Ask] = []
         self._queue: SimpleQueue[Ask | None] = SimpleQueue()
         self._waiting = 0
         self._thread = threading.Thread(target=self._work, name="answers", daemon=True)
@@ -134,15 +145,19 @@ class Answerer:
             asks, going = self._next()
             if asks:
                 self._answer(asks)
+            if not (asks and going) or sum(len(ask.rows) for ask in self._shadowed) >= TOGETHER:
+                self._shadow()
+            if not going or time.monotonic() - self._flushed >= FLUSH:
+                self._flush()
         self._log.close()
 
     def _next(self) -> tuple[list[Ask], bool]:
-        """Wait for a request, and return it with those that are there by then."""
+        """Wait for a request, and return it with those that are there by then; none where none comes for a while."""
         asks: list[Ask] = []
         rows = 0
         while rows < TOGETHER:
             try:
-                ask = self._queue.get(block=not asks)
+                ask = self._queue.get(block=not asks, timeout=PAUSE if self._shadowed else FLUSH)
             except Empty:
                 break
             if ask is None:
@@ -158,14 +173,14 @@ class Answerer:
         self._record([ask for ask in asks if ask.said is not None])
         assert self._loop is not None
         self._loop.call_soon_threadsafe(_reply, asks)
+        self._shadowed += [ask for ask in asks if ask.said is not None and _shadow_of(ask) is not None]
 
     def _predict(self, serving: Serving, asks: list[Ask], at: str) -> None:
         """Ask the model about the rows of some requests at once; alone, where one of them makes it fail."""
         rows = [row for ask in asks for row in ask.rows]
-        calls = [f"{ask.call} {number}" for ask in asks for number in range(len(ask.rows))]
+        sides = Sides(rows, [call for ask in asks for call in ask.calls], at)
         try:
-            answers = serving.quick.answer(rows)
-            entries = serving.quick.entries(rows, answers, source=SOURCE, at=at, calls=calls)
+            said = sides.ask(serving.quick, serving.beside, self._metrics)
         except Exception as error:  # a model may raise anything
             if len(asks) == 1:
                 logger.error("the model fails: %s", type(error).__name__)  # its message may hold a cell
@@ -177,7 +192,8 @@ class Answerer:
         start = 0
         for ask in asks:
             stop = start + len(ask.rows)
-            ask.said = Said(answers[start:stop], entries[start:stop])
+            answers, entries = zip(*said[start:stop], strict=True)
+            ask.said = Said(list(answers), list(entries))
             start = stop
         self._metrics.batches.observe(len(rows))
 
@@ -197,7 +213,32 @@ class Answerer:
         self._metrics.logged.observe(time.perf_counter() - started)
         for ask in asks:
             if ask.said is not None:
-                self._metrics.answered(ask.serving.released.name, ask.said.answers)
+                self._metrics.answered(ask.said.answers, ask.said.entries)
+
+    def _shadow(self) -> None:
+        """Ask the model beside the release about what was answered, and log it; nobody waits for it."""
+        waiting, self._shadowed = self._shadowed, []
+        for model in {id(_shadow_of(ask)): _shadow_of(ask) for ask in waiting}.values():
+            assert model is not None
+            mine = [ask for ask in waiting if _shadow_of(ask) is model]
+            rows = [row for ask in mine for row in ask.rows]
+            entries = Sides(rows, [call for ask in mine for call in ask.calls], now()).shadow(model, self._metrics)
+            try:
+                self._log.add(entries)
+            except DataError as error:
+                logger.warning("what the shadow said of %d rows is not logged: %s", len(entries), error)
+
+    def _flush(self) -> None:
+        self._flushed = time.monotonic()
+        try:
+            self._latencies.write(self._log.write)
+        except DataError as error:
+            logger.warning("latencies are not written yet: %s", error)
+
+
+def _shadow_of(ask: Ask) -> Beside | None:
+    model = ask.serving.beside
+    return model if model is not None and model.line.shadow else None
 
 
 def _reply(asks: list[Ask]) -> None:

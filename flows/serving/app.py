@@ -22,12 +22,13 @@ from pydantic import TypeAdapter, ValidationError
 from flows.serving import page
 from flows.serving.answering import Answerer, Busy, Failed, Unlogged
 from flows.serving.feedback import LABEL, LABELS, Taken, take
-from flows.serving.gate import STATIC, Gate, body_of, refused
+from flows.serving.gate import RELEASE, STATIC, Gate, body_of, refused
 from flows.serving.metrics import Metrics
 from flows.serving.serving import Current, Serving
 from stages.errors import LoopwrightError
 from stages.params import Serve, load_params
 from stages.production.cells import Cells, Refused
+from stages.production.latency import Latencies
 from stages.production.log import Entry
 from stages.production.quick import Answer
 from stages.production.standing import StandingLog
@@ -67,8 +68,8 @@ class Server:
         self.project, self.settings, self.keyed = project, settings, key is not None
         self.metrics = Metrics()
         self.current = Current(project, settings, self.metrics)
-        self.answerer = Answerer(log, self.metrics, settings.max_waiting)
-        self.limit = 1024 * settings.max_body_kb
+        self.latencies = Latencies()
+        self.answerer = Answerer(log, self.metrics, self.latencies, settings.max_waiting)
         self.app = FastAPI(
             title="Loopwright", lifespan=self._life, docs_url=None, redoc_url=None, openapi_url="/openapi.json"
         )
@@ -78,7 +79,7 @@ class Server:
 
     def _route(self, key: str | None) -> None:
         app, mistakes = self.app, page.MISTAKES
-        app.add_middleware(Gate, metrics=self.metrics, key=key)
+        app.add_middleware(Gate, metrics=self.metrics, latencies=self.latencies, key=key, release=self._release)
         app.mount(STATIC, StaticFiles(directory=DRAWN))
         post: dict[str, Any] = {"methods": ["POST"], "responses": mistakes}
         app.add_api_route(
@@ -130,19 +131,20 @@ class Server:
     async def predict(self, request: Request) -> Response:
         """Answer one row."""
         serving = self.current.serving
-        row = _checked(serving.reader.checker, await body_of(request, self.limit))
+        row = _checked(serving.reader.checker, await body_of(request, self.settings))
         (said,) = await self._ask(request, serving, [row], lambda _: ("body",))
+        request.scope[RELEASE] = said["release"]
         return _json(said)
 
     async def predict_batch(self, request: Request) -> Response:
         """Answer some rows, all or none, in their order."""
         serving = self.current.serving
-        rows = _checked(serving.batch, await body_of(request, self.limit))["rows"]
+        rows = _checked(serving.batch, await body_of(request, self.settings))["rows"]
         return _json({"rows": await self._ask(request, serving, rows, lambda at: ("body", "rows", at))})
 
     async def feedback(self, request: Request) -> Response:
         """Take in what predicted rows turned out to be, all or none; the same again changes nothing."""
-        body = await body_of(request, self.limit)
+        body = await body_of(request, self.settings)
         many = body.lstrip().startswith(b"[")
         labels = _checked(LABELS, body) if many else [_checked(LABEL, body)]
         where = [("body", at) if many else ("body",) for at in range(len(labels))]
@@ -160,10 +162,16 @@ class Server:
 
     async def ready(self, response: Response) -> page.Ready:
         """Tell whether the server answers. A damaged new release is told, and the one before it goes on answering."""
-        released, log = self.current.serving.released, self.answerer.problem
+        serving, log = self.current.serving, self.answerer.problem
         response.status_code = 503 if log else 200
-        problems = [text for text in (log, self.current.problem) if text]
-        return page.Ready(ready=not log, release=released.name, iteration=released.iteration, problems=problems)
+        problems = [text for text in (log, self.current.problem, self.current.beside_problem) if text]
+        return page.Ready(
+            ready=not log,
+            release=serving.released.name,
+            iteration=serving.released.iteration,
+            beside=serving.beside.line.name if serving.beside else None,
+            problems=problems,
+        )
 
     async def show_metrics(self) -> Response:
         """Tell what was counted."""
@@ -192,6 +200,9 @@ class Server:
         except Failed:
             raise HTTPException(500, "the model fails on this, and nothing was answered") from None
         return [_answer(serving, one, entry) for one, entry in zip(said.answers, said.entries, strict=True)]
+
+    def _release(self) -> str:
+        return self.current.serving.released.name
 
     def _describe(self) -> dict[str, Any]:
         return page.describe(self.app, self.current.serving, keyed=self.keyed, most=self.settings.max_rows)
@@ -229,7 +240,7 @@ def _answer(serving: Serving, said: Answer, entry: Entry) -> dict[str, Any]:
         "confidence": said.confidence,
         "probabilities": None if said.probabilities is None else dict(zip(names, said.probabilities, strict=True)),
         "flags": said.flags,
-        "release": serving.released.name,
+        "release": entry["release"],
         "at": entry["at"],
     }
 

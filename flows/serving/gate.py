@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import time
+from collections.abc import Callable
 from typing import Any
 
 from fastapi import HTTPException, Request
@@ -11,10 +13,14 @@ from fastapi.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from flows.serving.metrics import Metrics
+from stages.params import Serve
+from stages.production.latency import ENDPOINTS, Latencies
 
 OPEN = frozenset({"/health", "/ready", "/docs", "/openapi.json"})
 KNOWN = OPEN | {"/predict", "/predict/batch", "/feedback", "/metrics"}
 STATIC = "/static"
+RELEASE, BODY_AT = "loopwright.release", "loopwright.body_at"  # in the scope: who answered; when the body was there
+TIMED = frozenset(ENDPOINTS)
 
 
 class Gate:
@@ -26,12 +32,18 @@ class Gate:
         What is behind it.
     metrics : Metrics
         What counts.
+    latencies : Latencies
+        How long what the server is to blame for took: from when the body was there, and not what a client did wrong.
     key : str or None
         What a request has to show as ``Authorization: Bearer KEY``; None lets everybody through.
+    release : callable
+        Tells which release answers now, for requests that do not say who answered.
     """
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, key: str | None) -> None:
-        self._app, self._metrics = app, metrics
+    def __init__(
+        self, app: ASGIApp, metrics: Metrics, latencies: Latencies, key: str | None, release: Callable[[], str]
+    ) -> None:
+        self._app, self._metrics, self._latencies, self._release = app, metrics, latencies, release
         self._wanted = None if key is None else f"Bearer {key}".encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -52,8 +64,12 @@ class Gate:
             app = self._app if self._may(scope) else REFUSED
             await app(scope, receive, noticed)
         finally:
+            ended = time.perf_counter()
             self._metrics.requests.labels(path, str(status)).inc()
-            self._metrics.seconds.labels(path).observe(time.perf_counter() - started)
+            self._metrics.seconds.labels(path).observe(ended - started)
+            if path in TIMED and not 400 <= status < 500:
+                seconds = ended - scope.get(BODY_AT, started)
+                self._latencies.count(scope.get(RELEASE) or self._release(), path, seconds, failed=status >= 500)
 
     def _may(self, scope: Scope) -> bool:
         if self._wanted is None or scope["path"] in OPEN or scope["path"].startswith(f"{STATIC}/"):
@@ -67,14 +83,15 @@ REFUSED = JSONResponse(
 )
 
 
-async def body_of(request: Request, limit: int) -> bytes:
+async def body_of(request: Request, settings: Serve) -> bytes:
     """Return the body of a request.
 
     Raises
     ------
     HTTPException
-        415 if it says that it is no JSON, 413 if it is longer than the limit.
+        415 if it says that it is no JSON, 413 if it is longer than the limit, 408 if it does not come in time.
     """
+    limit = 1024 * settings.max_body_kb
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
         raise HTTPException(415, f"content-type is {kind!r}; expected 'application/json'")
@@ -82,10 +99,16 @@ async def body_of(request: Request, limit: int) -> bytes:
     if length.isdigit() and int(length) > limit:
         raise _too_long(limit)
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > limit:
-            raise _too_long(limit)
+    try:
+        async with asyncio.timeout(settings.body_timeout_s):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > limit:
+                    raise _too_long(limit)
+    except TimeoutError:
+        what = f"the body did not come in {settings.body_timeout_s:g} s (deployment.serve.body_timeout_s)"
+        raise HTTPException(408, what, {"Connection": "close"}) from None
+    request.scope[BODY_AT] = time.perf_counter()
     return bytes(body)
 
 

@@ -31,7 +31,9 @@ class Answered(BaseModel):
     confidence: float | None = Field(description="The probability of the class decided for; null for values.")
     probabilities: dict[str, float] | None = Field(description="Of each class; null for values.")
     flags: dict[str, str] = Field(description="Columns unlike what was learned from: out_of_range or unseen_value.")
-    release: str = Field(description="Who answered: the first twelve digits of the model's hash.")
+    release: str = Field(
+        description="Who answered: the first twelve digits of the model's hash; where a canary did, of its."
+    )
     at: str = Field(description="When, ISO 8601, UTC.")
 
 
@@ -49,7 +51,10 @@ class Ready(BaseModel):
     ready: bool
     release: str
     iteration: int
-    problems: list[str] = Field(description="Why not, or why a later release does not answer.")
+    beside: str | None = Field(description="The model beside the release, a canary or a shadow.")
+    problems: list[str] = Field(
+        description="Why not, or why a later release, or the model beside this one, does not answer."
+    )
 
 
 class Mistake(BaseModel):
@@ -74,6 +79,7 @@ class Mistakes(BaseModel):
 
 MISTAKES: dict[int | str, dict[str, Any]] = {
     401: {"model": Mistake, "description": "No key, or a wrong one"},
+    408: {"model": Mistake, "description": "The body came too slowly"},
     413: {"model": Mistake, "description": "The body is too long"},
     415: {"model": Mistake, "description": "The body is no JSON"},
     422: {"model": Mistakes, "description": "A field is wrong; `loc` names it"},

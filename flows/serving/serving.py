@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field, TypeAdapter, with_config
 from typing_extensions import TypedDict
 
+from flows.serving.beside import Beside, load_beside
 from flows.serving.metrics import Metrics
+from stages.deployment.canary_log import CANARY_POINTER
 from stages.deployment.release_log import POINTER
 from stages.errors import LoopwrightError
 from stages.params import Serve, load_params
@@ -38,12 +40,15 @@ class Serving:
         What is said of it.
     batch : TypeAdapter
         Checks the JSON of many rows.
+    beside : Beside or None
+        The model beside the release.
     """
 
     released: Released
     reader: RowReader
     quick: Quick
     batch: TypeAdapter[dict[str, Any]]
+    beside: Beside | None = None
 
 
 def load_serving(project: Path, settings: Serve) -> Serving:
@@ -69,7 +74,7 @@ def _typical(seen: dict[str, Any]) -> Value:
 
 
 class Current:
-    """The release that answers now. A request keeps the one that it began with.
+    """The release that answers now, and the model beside it. A request keeps those that it began with.
 
     Parameters
     ----------
@@ -86,32 +91,56 @@ class Current:
         The release.
     problem : str
         Why a later one does not answer; empty where none is there.
+    beside_problem : str
+        Why the model beside the release does not; the release then answers every row.
     """
 
     def __init__(self, project: Path, settings: Serve, metrics: Metrics) -> None:
         self._project, self._settings, self._metrics = project, settings, metrics
-        self._stamp = self._look()
-        self.problem = ""
+        self._stamp, self._beside_stamp = self._look(POINTER), self._look(CANARY_POINTER)
+        self.problem = self.beside_problem = ""
         self.serving = load_serving(project, settings)
+        self._take_beside()
         metrics.released(self.serving.released)
 
     async def watch(self) -> None:
-        """Swap whenever another release is pointed at; a damaged one is told, and the present one stays."""
+        """Swap whenever another release, or another model beside it, is pointed at.
+
+        A damaged release is told, and the present one stays; a damaged model beside it is told, and leaves.
+        """
         waited = 0.0
         while True:
             await asyncio.sleep(EVERY)
             waited += EVERY
-            stamp = self._look()
-            if stamp == self._stamp and not (self.problem and waited >= AGAIN):
-                continue
-            self._stamp, waited = stamp, 0.0
-            await self._swap(lambda: load_serving(self._project, self._settings))
+            again = waited >= AGAIN
+            stamp, beside = self._look(POINTER), self._look(CANARY_POINTER)
+            swapped = stamp != self._stamp or (again and bool(self.problem))
+            if swapped:
+                self._stamp = stamp
+                await self._swap(lambda: load_serving(self._project, self._settings))
+            if swapped or beside != self._beside_stamp or (again and self.beside_problem):
+                self._beside_stamp = beside
+                await asyncio.to_thread(self._take_beside)
+            waited = 0.0 if again else waited
+
+    def _take_beside(self) -> None:
+        """Read what stands beside the release by now; whatever is the matter with it, the release answers."""
+        try:
+            beside, problem = load_beside(self._project, self.serving.quick), ""
+        except Exception as error:  # whatever a file that somebody spoilt makes libraries raise
+            beside, problem = None, _said(error)
+        if problem and problem != self.beside_problem:
+            logger.warning("no model beside release %s: %s", self.serving.released.name, problem)
+        if beside is not None:
+            logger.info("model %s stands beside release %s", beside.line.name, self.serving.released.name)
+        self.serving, self.beside_problem = replace(self.serving, beside=beside), problem
+        self._metrics.stands_beside(beside.line if beside else None)
 
     async def _swap(self, load: Callable[[], Serving]) -> None:
         try:
             serving = await asyncio.to_thread(load)
         except Exception as error:  # whatever a file that somebody spoilt makes libraries raise
-            told = str(error) if isinstance(error, LoopwrightError) else f"{type(error).__name__}: {error}"
+            told = _said(error)
             if told != self.problem:
                 logger.warning("the new release does not serve, %s goes on: %s", self.serving.released.name, told)
                 self._metrics.swaps.labels("refused").inc()
@@ -122,9 +151,13 @@ class Current:
         self._metrics.swaps.labels("swapped").inc()
         self._metrics.released(serving.released)
 
-    def _look(self) -> tuple[int, int, int] | None:
+    def _look(self, pointer: str) -> tuple[int, int, int] | None:
         try:
-            found = (self._project / POINTER).stat()
+            found = (self._project / pointer).stat()
         except OSError:
             return None
         return found.st_mtime_ns, found.st_ino, found.st_size
+
+
+def _said(error: Exception) -> str:
+    return str(error) if isinstance(error, LoopwrightError) else f"{type(error).__name__}: {error}"

@@ -14,7 +14,7 @@ from flows.up.server import configured_url
 from flows.up.service import url_of
 from flows.watching import telling
 from flows.watching.looks import Look
-from flows.watching.watch import NotYet, look_at_the_log, next_look, unfinished
+from flows.watching.watch import NotYet, look_at_the_log, next_look
 from flows.watching.windows import DAY
 
 
@@ -54,8 +54,6 @@ def watch(
             emit_alarms(project, [look])
 
     with open_session(project, show, allow_dirty=allow_dirty) as session, with_prefect(session, show) as go:
-        if unfinished(project):
-            go()
         found = look_at_the_log(session, go, tell) if log else next_look(session, go, tell, last=last)
         while last is not None and isinstance(found, Look):
             found = next_look(session, go, tell, last=last)

@@ -22,7 +22,7 @@ def tell(look: Look, show: Show) -> None:
     console = show.console
     wrap = not console.is_terminal
     by = f"release {look.release} of iteration {look.iteration}" if look.release else "nothing is released"
-    head = f"{look.start} to {look.end}: {look.rows:,} rows, {look.labelled:,} with labels; {by}"
+    head = f"{_when(look.start)} to {_when(look.end)}: {look.rows:,} rows, {look.labelled:,} with labels; {by}"
     if look.alarm is None:
         console.print(f"[green]quiet[/]  {head}", soft_wrap=wrap)
         unsure = [str(item["name"]) for item in look.signals if item["fires"] is None]
@@ -55,18 +55,27 @@ def tell_looks(looks: Sequence[Look]) -> None:
     if not looks:
         console.print("no look yet; next: loopwright watch")
         return
-    table = Table("#", "days", "rows", "release of", "figures", "alarm", "went", box=SIMPLE_HEAD)
+    table = Table("#", box=SIMPLE_HEAD)
+    table.add_column("days", min_width=10)
+    for head in ("rows", "by", "figures", "alarm", "to"):
+        table.add_column(head, no_wrap=head == "figures")
     for look in looks:
         table.add_row(
             str(look.number),
-            f"{look.start}\n[dim]{look.end}[/]",
+            f"{_when(look.start)}\n[dim]{_when(look.end)}[/]",
             f"{look.rows:,}",
             "–" if look.iteration is None else str(look.iteration),
             "\n".join(f"{name} {figure(found['value'])}" for name, found in look.figures.items()),
             escape(look.alarm.replace("_", " ")) if look.alarm else "[green]quiet[/]",
-            "" if look.entered is None else f"iteration {look.entered}",
+            "" if look.entered is None else str(look.entered),
         )
     console.print(table)
+    console.print("[dim]by: the iteration whose release was in force; to: the iteration that an alarm became[/]")
+
+
+def _when(moment: str) -> str:
+    """Return a day, or a moment to the minute."""
+    return moment[:16].replace("T", " ")
 
 
 def _ends(found: dict[str, float | None]) -> str:

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from flows.entry import Entry, entry_after, new_run
+from flows.decide import EXHAUSTED
+from flows.entry import EDITED, Entry, entry_after, new_run, take_up
 from flows.people import answers
 from flows.record import Iteration, read_record
 from flows.releases.rollback import rollback
 from flows.session import Session
 from flows.situation import OF_PRODUCTION
-from flows.transitions import STAGES
+from flows.transitions import BY_NAME, STAGES
 from flows.watching import kept, windows
 from flows.watching.looks import Look, append, read_looks
+from stages.deployment.release import current
 from stages.deployment.release_log import Release, in_force, read_log
 from stages.errors import ProjectError
 from stages.files import read_json
@@ -27,6 +29,7 @@ from stages.signals import Signal
 
 Go = Callable[[], object]
 Tell = Callable[[Look], None]
+BRING = "bring labels of these rows (loopwright review), newer rows to the source, or mend what brings the rows"
 NO_ALARM = ("production_inputs",)  # told, and no more
 OF_A_LOOK = Look.model_fields.keys()
 BY = "loopwright watch"
@@ -58,6 +61,9 @@ def next_look(session: Session, go: Go, tell: Tell, *, last: dt.date | None = No
     ProjectError
         If nothing has run yet, or rows have no days to tell a window by.
     """
+    if not read_record(session.project):
+        raise ProjectError("nothing has run yet", where=str(session.project), todo="loopwright run")
+    _taken_up(session, go)
     project, standing = session.project, _standing(session.project, "source")
     since = _since(project, standing.release)
     start = max([since, *(dt.date.fromisoformat(item.end) for item in standing.before)])
@@ -66,7 +72,10 @@ def next_look(session: Session, go: Go, tell: Tell, *, last: dt.date | None = No
     end = min(filter(None, (windows.next_end(start, load_params(project).deployment.watch.every), last)))
     session.show.waiting(f"looking at production, {start} to {end}")
     folder = kept.kept(project, standing.release) if standing.release is not None else None
-    asked = Asked(start, end, since, standing.release, folder, standing.past)
+    past = standing.past
+    if past.earlier is not None and _since(project, past.earlier) > start:
+        past = replace(past, earlier=None)  # it has learned from these rows
+    asked = Asked(start, end, since, standing.release, folder, past)
     found = session.engine.result(session.engine.call(look, project, asked))
     if not found["ready"]:
         window = f"the next window is {start} to {end}"
@@ -83,11 +92,14 @@ def look_at_the_log(session: Session, go: Go, tell: Tell) -> Look | NotYet:
     ProjectError
         If nothing is released.
     """
+    if current(session.project) is None:
+        raise ProjectError("nothing is released", where=str(session.project), todo="loopwright run")
+    _taken_up(session, go)
     project, standing = session.project, _standing(session.project, "log")
-    if standing.release is None:
-        raise ProjectError("nothing is released", where=str(project), todo="loopwright run")
     session.show.waiting("looking at the log of predictions")
     after = max([item.after or 0 for item in standing.before], default=0)
+    if standing.release is None:
+        raise ProjectError("its log of releases is gone", where=str(project), todo="loopwright run --again")
     asked = AskedLog(after, standing.release, kept.kept(project, standing.release), standing.past)
     found = session.engine.result(session.engine.call(look_at_log, project, asked))
     if not found["ready"]:
@@ -103,8 +115,6 @@ def look_at_all(session: Session, go: Go, tell: Tell) -> list[str]:
     project = session.project
     if not read_record(project):
         return ["nothing has run yet"]
-    if unfinished(project):
-        go()
     said = list[str]()
     if read_log(project):
         found = look_at_the_log(session, go, tell)
@@ -148,7 +158,7 @@ def _concluded(session: Session, go: Go, tell: Tell, standing: _Standing, found:
         at=_now(),
         release=release.sha256[:12] if release else None,
         iteration=release.iteration if release else None,
-        alarm=(made.move["row"] if made else fired[0].name) if fired else None,
+        alarm=(made.move["row"] if made and made.move["row"] in BY_NAME else fired[0].name) if fired else None,
         entered=made.iteration if made else None,
         told=told,
         **{key: value for key, value in found.items() if key in OF_A_LOOK},
@@ -161,10 +171,16 @@ def _concluded(session: Session, go: Go, tell: Tell, standing: _Standing, found:
     return item
 
 
-def unfinished(project: Path) -> bool:
-    """Tell whether a loop was cut off; one that a look sent on and that is not among the looks is that look's."""
-    lines = read_record(project)
-    return bool(lines) and lines[-1].move["to"] in STAGES and not _unlogged(lines[-1], read_looks(project))
+def _taken_up(session: Session, go: Go) -> None:
+    """Finish first what was begun: a run that was cut off, or labels that came in. An edit is left to a person.
+
+    A way back that a look made, and that is not among the looks, is that look's: it is made again, and goes on.
+    """
+    lines = read_record(session.project)
+    entry = take_up(session.project, lines)
+    if isinstance(entry, Entry) and entry.row != EDITED and not _unlogged(lines[-1], read_looks(session.project)):
+        session.entry = entry
+        go()
 
 
 def _unlogged(last: Iteration, looks: Sequence[Look]) -> bool:
@@ -181,15 +197,21 @@ def _enter(session: Session, signals: list[Signal], because: str) -> tuple[Itera
     project, lines = session.project, read_record(session.project)
     last, found = lines[-1], [(signal.name, signal.value, signal.fires) for signal in signals]
     same = last.because == because and [(old["name"], old["value"], old["fires"]) for old in last.signals] == found
+    now = take_up(project, lines)
     if same and _unlogged(last, read_looks(project)):
         made = last
     elif answers.question(lines) is not None:
         return None, f"the loop waits for a person since iteration {last.iteration}; the alarm stands"
+    elif isinstance(now, Entry):
+        return None, f"{now.because}, which comes first: loopwright run; the alarm stands"
     else:
         entry = Entry(new_run(), last.iteration + 1, "deployment", because, "watch")
         session.show.stage_started("production", entry)
         made = session.conclude_look(entry, signals)
         session.show.stage_done(made)
+    if made.move["row"] == EXHAUSTED:
+        fired = "; ".join(signal.says for signal in signals if signal.fires and signal.name not in NO_ALARM)
+        return made, f"{fired}. Nothing that the loop may change cures that: {BRING}"
     if made.move["row"] != "release_regressed":
         return made, str(made.move["reason"])
     if load_params(project).deployment.watch.regressed != "rollback":
@@ -200,8 +222,6 @@ def _enter(session: Session, signals: list[Signal], because: str) -> tuple[Itera
 
 def _since(project: Path, release: Release | None) -> dt.date:
     """Return the day from which on the release has learned from no row and was judged on none."""
-    if not read_record(project):
-        raise ProjectError("nothing has run yet", where=str(project), todo="loopwright run")
     if release is not None:
         pilot = read_json(project / release.card).get("pilot", {})
     else:

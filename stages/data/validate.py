@@ -10,6 +10,7 @@ import os
 os.environ["GX_ANALYTICS_ENABLED"] = "false"  # read while it is imported
 
 import logging
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ import pandas as pd
 from great_expectations.core.expectation_suite import ExpectationSuite
 from great_expectations.core.expectation_validation_result import ExpectationSuiteValidationResult
 from great_expectations.data_context.types.base import ProgressBarsConfig
+from tqdm import tqdm
 
 from stages.data.data_docs import write_docs
 from stages.data.profiles import Profile, profile_of, profile_path
@@ -31,6 +33,8 @@ from stages.step import main
 
 # What it logs as errors is reported below, in the user's words.
 logging.getLogger("great_expectations").setLevel(logging.CRITICAL)
+# The lock of its progress bars, shown or not, would be a semaphore that a worker leaves behind when it is ended.
+tqdm.set_lock(threading.RLock())
 
 Spec = dict[str, Any]
 RESULT_FORMAT = {"result_format": "COMPLETE", "return_unexpected_index_query": False}

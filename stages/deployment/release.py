@@ -21,7 +21,6 @@ from stages.deployment.release_log import (
     locked,
     mend,
     sha256_of,
-    whole,
 )
 from stages.errors import ProjectError
 from stages.files import read_json, replacing, write_json, write_text
@@ -130,21 +129,36 @@ def publish(
         sha256 = sha256_of(candidate.model)
         done = _done(lines, candidate, sha256, once)
         line = done or _line(lines, candidate, sha256, by, because)
-        if not whole(project, line):
-            with replacing(project / line.path) as temporary:
-                shutil.copyfile(candidate.model, temporary)
+        put(project, candidate, sha256, card=done is None)
         if done is None:
-            seen: dict[str, Any] = {
-                "pilot_sha256": candidate.pilot_sha256,
-                "iteration": candidate.iteration,
-                "sha256": sha256,
-            }
-            seen |= {"input": candidate.input} if candidate.input else {}
-            write_json(project / line.card, {**candidate.card, **seen})
             if told is not None:
                 write_text((project / line.card).with_suffix(".md"), told(line))
             append(project, line)
     return line
+
+
+def put(project: Path, candidate: Candidate, sha256: str, *, card: bool = True) -> tuple[str, str]:
+    """Lay a model under its hash, and its card beside it; return where both are. Nothing points to them yet."""
+    path, told = places(sha256, candidate.iteration)
+    model = project / path
+    if not model.is_file() or sha256_of(model) != sha256:
+        with replacing(model) as temporary:
+            shutil.copyfile(candidate.model, temporary)
+    if card:
+        seen: dict[str, Any] = {
+            "pilot_sha256": candidate.pilot_sha256,
+            "iteration": candidate.iteration,
+            "sha256": sha256,
+        }
+        seen |= {"input": candidate.input} if candidate.input else {}
+        write_json(project / told, {**candidate.card, **seen})
+    return path, told
+
+
+def places(sha256: str, iteration: int) -> tuple[str, str]:
+    """Return where a model of a hash lies, and the card of what an iteration held it to."""
+    folder = f"{FOLDER}/{sha256[:12]}"
+    return f"{folder}/model.skops", f"{folder}/card-{iteration:03d}.json"
 
 
 def missed(card: dict[str, Any]) -> list[str]:
@@ -264,13 +278,13 @@ def _done(lines: Sequence[Release], candidate: Candidate, sha256: str, once: boo
 
 
 def _line(lines: Sequence[Release], candidate: Candidate, sha256: str, by: str, because: str) -> Release:
-    name = f"{FOLDER}/{sha256[:12]}"
+    path, card = places(sha256, candidate.iteration)
     return Release(
         kind=RELEASE,
         number=1 + max((line.number for line in lines), default=0),
         iteration=candidate.iteration,
-        path=f"{name}/model.skops",
-        card=f"{name}/card-{candidate.iteration:03d}.json",
+        path=path,
+        card=card,
         sha256=sha256,
         data=candidate.data,
         params=candidate.params,

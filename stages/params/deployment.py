@@ -121,6 +121,25 @@ class Serve(Section):
     log_wait_s: Annotated[float, Field(gt=0)] = Field(
         5.0, description="Seconds to wait for another process that writes to the log's SQLite file."
     )
+    body_timeout_s: Annotated[float, Field(gt=0)] = Field(
+        10.0, description="Seconds in which the body of a request has to come; a slower client is told 408."
+    )
+    workers: Count = Field(1, description="Processes that answer, behind one port.")
+
+
+class Canary(Section):
+    """A model beside the released one, on the rows that a server is asked about (`loopwright canary`)."""
+
+    share: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.1,
+        description="Share of the rows that it answers; 0 makes it a shadow, whose answers are logged and not given.",
+    )
+    margin: Annotated[float, Field(gt=0)] = Field(
+        0.01,
+        description="By how much it may be worse in the charter's metric, in the metric's own unit, and is still not "
+        "inferior.",
+    )
+    level: Share = Field(0.95, description="Of the interval that says so.")
 
 
 class Watch(Section):
@@ -174,3 +193,4 @@ class Deployment(Section):
     log: Log = Field(default_factory=Log)
     serve: Serve = Field(default_factory=Serve)
     watch: Watch = Field(default_factory=Watch)
+    canary: Canary = Field(default_factory=Canary)

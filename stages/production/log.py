@@ -17,23 +17,25 @@ from sqlalchemy import (
     Boolean,
     Column,
     Connection,
+    Executable,
     Float,
     Index,
     Integer,
     MetaData,
-    Select,
     String,
     Table,
     Text,
     create_engine,
     event,
     func,
+    inspect,
     make_url,
     or_,
     select,
+    text,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from stages.data.sources.sql import DRIVERS, said
@@ -43,10 +45,12 @@ from stages.params import load_params
 FILE = ".loopwright/predictions.db"
 BATCH = 2_000
 ASKED = 500  # ids in one query: SQLite takes 999 parameters at least
+RELEASE, CANARY, SHADOW = "release", "canary", "shadow"  # who answered; a shadow's answer was given to nobody
 
+METADATA = MetaData()
 PREDICTIONS = Table(
     "predictions",
-    MetaData(),
+    METADATA,
     Column("number", Integer, primary_key=True),  # the order in which they came
     Column("id", String(24), nullable=False, unique=True),
     Column("content", String(24), nullable=False, index=True),  # the same for the same row, whoever answered
@@ -63,9 +67,11 @@ PREDICTIONS = Table(
     Column("reason", String(16), nullable=False, index=True),
     Column("probabilities", Text),  # in the order of the card's classes, JSON
     Column("row", Text, nullable=False),  # features and columns of the scope, JSON
+    Column("role", String(8), nullable=False, server_default=RELEASE),
     Index("by_key", "key", "number"),
 )
 LIGHT = [column for column in PREDICTIONS.c if column.name not in ("probabilities", "row")]
+GIVEN = PREDICTIONS.c.role != SHADOW
 Entry = Mapping[str, Any]
 
 
@@ -106,42 +112,46 @@ class PredictionLog:
         """Return what was not answered and was not asked again since, the oldest first, of one batch the least sure.
 
         Of a row with a key the last prediction counts: one that a later release answers waits no longer. The rows and
-        probabilities themselves are left out; `find` has them.
+        probabilities themselves are left out; `find` has them. Nobody waits for what a shadow said.
         """
         later, now = PREDICTIONS.alias(), PREDICTIONS.c
-        overtaken = select(later.c.number).where(later.c.key == now.key, later.c.number > now.number).exists()
+        overtaken = (
+            select(later.c.number)
+            .where(later.c.key == now.key, later.c.number > now.number, later.c.role != SHADOW)
+            .exists()
+        )
         asked = (
             select(*LIGHT)
-            .where(now.answered.is_(False), or_(now.key.is_(None), ~overtaken))
+            .where(GIVEN, now.answered.is_(False), or_(now.key.is_(None), ~overtaken))
             .order_by(now.at, now.confidence, now.number)
         )
-        return self._fetch([asked])
+        return self.fetch([asked])
 
     def since(self, number: int, release: str, *, apart: str) -> list[Entry]:
-        """Return what a release predicted after a prediction, in that order; but for sources that begin with a word."""
+        """Return what a release answered after a prediction, in that order; but for sources that begin with a word."""
         now = PREDICTIONS.c
         mine = (now.number > number, now.release == release, ~now.source.startswith(f"{apart} ", autoescape=True))
-        return self._fetch([select(PREDICTIONS).where(*mine).order_by(now.number)])
+        return self.fetch([select(PREDICTIONS).where(*mine).order_by(now.number)])
 
     def find(self, ids: Iterable[str]) -> dict[str, Entry]:
-        """Return the predictions with these ids, those that there are."""
-        wanted = list(dict.fromkeys(ids))
-        parts = (wanted[start : start + ASKED] for start in range(0, len(wanted), ASKED))
-        found = self._fetch([select(PREDICTIONS).where(PREDICTIONS.c.id.in_(part)) for part in parts])
+        """Return the predictions with these ids, those that were given; a shadow's were not."""
+        found = self.fetch([select(PREDICTIONS).where(GIVEN, PREDICTIONS.c.id.in_(part)) for part in parts(ids)])
         return {str(entry["id"]): entry for entry in found}
 
     def counts(self) -> dict[str, int]:
-        """Return how many predictions there are for each reason; the empty one is that of those answered."""
-        found = self._fetch([select(PREDICTIONS.c.reason, func.count().label("n")).group_by(PREDICTIONS.c.reason)])
+        """Return how many predictions were given for each reason; the empty one is that of those answered."""
+        counted = select(PREDICTIONS.c.reason, func.count().label("n")).where(GIVEN).group_by(PREDICTIONS.c.reason)
+        found = self.fetch([counted])
         return {
             str(entry["reason"]): int(entry["n"]) for entry in sorted(found, key=lambda entry: str(entry["reason"]))
         }
 
-    def _fetch(self, queries: Sequence[Select[Any]]) -> list[Entry]:
+    def fetch(self, queries: Iterable[Executable]) -> list[Entry]:
+        """Return what queries find, in their order; nothing where there is no log yet."""
         if self._url.get_backend_name() == "sqlite" and not Path(str(self._url.database)).exists():
             return []
         with self.saying(), self.engine.begin() as connection:
-            PREDICTIONS.metadata.create_all(connection)
+            prepare(connection)
             return [dict(row) for query in queries for row in connection.execute(query).mappings()]
 
     @contextmanager
@@ -170,7 +180,7 @@ class Writer:
 
     def __init__(self, connection: Connection, *, create: bool = False) -> None:
         if create:
-            PREDICTIONS.metadata.create_all(connection)
+            prepare(connection)
         dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
         self.connection = connection
         self.insert = dialect.insert(PREDICTIONS).on_conflict_do_nothing(index_elements=["id"])
@@ -183,6 +193,31 @@ class Writer:
     def size(self) -> int:
         """Return how many predictions the log holds."""
         return int(self.connection.execute(select(func.count()).select_from(PREDICTIONS)).scalar_one())
+
+
+def prepare(connection: Connection) -> None:
+    """Make the tables that are not there yet, and add the column that the log of an older version lacks."""
+    METADATA.create_all(connection)
+    if _has_role(connection):
+        return
+    unless = "if not exists " if connection.dialect.name == "postgresql" else ""
+    try:
+        connection.execute(
+            text(f"alter table predictions add column {unless}role varchar(8) not null default '{RELEASE}'")
+        )
+    except OperationalError:
+        if not _has_role(connection):  # else another process was first
+            raise
+
+
+def parts(ids: Iterable[str]) -> Iterator[list[str]]:
+    """Yield ids, each once, in parts that one query takes."""
+    wanted = list(dict.fromkeys(ids))
+    return (wanted[start : start + ASKED] for start in range(0, len(wanted), ASKED))
+
+
+def _has_role(connection: Connection) -> bool:
+    return any(column["name"] == "role" for column in inspect(connection).get_columns(PREDICTIONS.name))
 
 
 def _url(project: Path) -> tuple[str, Any]:

@@ -19,7 +19,7 @@ from stages.answering import ANSWERED, OUT_OF_RANGE, OUT_OF_SCOPE, UNSEEN, UNSUR
 from stages.params import Within
 from stages.production.cells import Cells, Value
 from stages.production.direct import direct, frame_of, inner
-from stages.production.log import Entry
+from stages.production.log import RELEASE, Entry
 from stages.production.recording import content_of, digest
 from stages.production.released import Released, labels_of
 from stages.training.metrics import decide
@@ -76,7 +76,7 @@ class Quick:
         self.places = {name: at for at, name in enumerate(self.names)}
         self.pipeline = inner(released.model)
         self.encode = direct(self.pipeline, released.features)
-        self._edition = released.edition
+        self.edition = released.edition
         self._scope = [Within(**item) for item in released.policy.scope]
         self._guards, self._seen = _limits(released.policy.guardrails), _limits(released.seen)
         self.texts: list[str] = []
@@ -104,17 +104,39 @@ class Quick:
         ]
 
     def entries(
-        self, rows: Sequence[Cells], answers: Sequence[Answer], *, source: str, at: str, calls: Sequence[str]
+        self,
+        rows: Sequence[Cells],
+        answers: Sequence[Answer],
+        *,
+        source: str,
+        at: str,
+        calls: Sequence[str],
+        by: Quick | None = None,
+        role: str = RELEASE,
     ) -> list[Entry]:
-        """Return the log's entries; ``calls`` name the rows without a key, as in `recording.entries_of`."""
-        released, found = self.released, list[Entry]()
+        """Return the log's entries.
+
+        Parameters
+        ----------
+        rows, answers : sequence
+            The rows as this release reads them, and what was said of them.
+        source, at : str
+            As in `recording.entries_of`.
+        calls : sequence of str
+            Name the rows without a key.
+        by, role : Quick and str, optional
+            Who answered, where it was a model beside this one. What it said has ids of its own, so that the same model
+            says it again as the release.
+        """
+        who, found = by or self, list[Entry]()
+        released, beside = who.released, () if role == RELEASE else (role,)
         for row, said, call in zip(rows, answers, calls, strict=True):
-            text = orjson.dumps(dict(zip(self.names, row.values, strict=True))).decode()
+            text = self.text_of(row)
             content = content_of(text, row.key, row.time, row.group)
             named = "key" if row.key is not None else call
             found.append(
                 {
-                    "id": digest(self._edition, content, named),
+                    "id": digest(who.edition, content, named, *beside),
                     "content": content,
                     "at": at,
                     "release": released.name,
@@ -129,9 +151,14 @@ class Quick:
                     "confidence": said.confidence,
                     "answered": said.reason == ANSWERED,
                     "reason": said.reason,
+                    "role": role,
                 }
             )
         return found
+
+    def text_of(self, row: Cells) -> str:
+        """Return a row as the log keeps it."""
+        return orjson.dumps(dict(zip(self.names, row.values, strict=True))).decode()
 
     def predict(self, columns: Mapping[str, Sequence[Value]]) -> Array:
         """Return probabilities in the order of the classes, or values; see `stages.training.estimators.predict`."""

@@ -10,7 +10,7 @@ import numpy as np
 import orjson
 import pandas as pd
 
-from stages.production.log import Entry
+from stages.production.log import RELEASE, Entry
 from stages.production.released import PROBABILITY, Released
 from stages.production.rows import Rows
 
@@ -74,6 +74,7 @@ def entries_of(
                 "confidence": sure[place],
                 "answered": answered[place],
                 "reason": why[place],
+                "role": RELEASE,
             }
         )
     return found

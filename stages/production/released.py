@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -116,11 +117,16 @@ def load_released(project: Path, line: Release | None = None) -> Released:
     ProjectError
         If nothing is released, or the file is not what was released.
     """
-    from stages.training.store import load_model
-
     pointer = current(project) if line is None else line.as_dict()
     if pointer is None:
         raise ProjectError("nothing is released", where=str(project), todo="loopwright run")
+    return read_model(project, pointer)
+
+
+def read_model(project: Path, pointer: Mapping[str, Any]) -> Released:
+    """Read the model and the card that a pointer names, its hash being checked already."""
+    from stages.training.store import load_model
+
     card = read_json(project / str(pointer["card"]))
     return Released(
         model=load_model(project / str(pointer["path"])),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from sqlalchemy import Connection
@@ -38,15 +38,19 @@ class StandingLog:
         DataError
             If they cannot be written.
         """
+        self.write(lambda writer: writer.add(entries))
+
+    def write(self, what: Callable[[Writer], None]) -> None:
+        """Write in a transaction; what is written must bear to be written twice, and `add` tells what it raises."""
         with self._log.saying():
             held = self._connection is not None
             try:
-                self._add(entries)
+                self._write(what)
             except SQLAlchemyError:
                 self.close()
                 if not held:
                     raise
-                self._add(entries)
+                self._write(what)
 
     def check(self) -> None:
         """Open the log, so that what is wrong with it is said before anything is asked.
@@ -65,10 +69,10 @@ class StandingLog:
             broken.invalidate()
             broken.close()
 
-    def _add(self, entries: Sequence[Entry]) -> None:
+    def _write(self, what: Callable[[Writer], None]) -> None:
         if self._connection is None or self._writer is None:
             self._connection = self._log.engine.connect()
             with self._connection.begin():
                 self._writer = Writer(self._connection, create=True)
         with self._connection.begin():
-            self._writer.add(entries)
+            what(self._writer)

@@ -52,8 +52,9 @@ def test_up_is_idempotent_and_a_suspended_run_goes_on_by_the_command_line(
     try:
         cli(project, "up")
         first, state = deployments(cli, project), state_of(project)
-        assert set(first) == {"run", "back"}
-        assert [item["schedule"]["cron"] for item in first["run"]["schedules"]] == ["0 5 * * 1"]
+        assert set(first) == {"run", "back", "watch"}
+        crons = {name: [one["schedule"]["cron"] for one in item["schedules"]] for name, item in first.items()}
+        assert crons == {"run": ["0 5 * * 1"], "back": [], "watch": ["0 3 * * *"]}
         assert state is not None
         assert state["url"] == cli.environment["PREFECT_API_URL"]
         os.kill(state["pid"], signal.SIGKILL)

@@ -12,8 +12,11 @@ from stages.answering import Policy
 from stages.data.collect import leave_out
 from stages.data.sources import open_source
 from stages.data.split import labelled
-from stages.deployment.release import of_workspace, publish
-from stages.files import write_json, write_parquet
+from stages.deployment import canary_log
+from stages.deployment.canary_log import START, Canary
+from stages.deployment.release import current, of_workspace, publish, put
+from stages.deployment.release_log import sha256_of
+from stages.files import read_json, write_json, write_parquet
 from stages.params import WEIGHT, Candidate, load_params
 from stages.training.estimators import build, fit
 from stages.training.store import save_model
@@ -87,3 +90,34 @@ def release_project(folder: Path, policy: Policy | None = None) -> Path:
     write_json(folder / "release/candidate.json", card | ({"policy": policy.to_json()} if policy else {}))
     publish(folder, of_workspace(folder, iteration=4))
     return folder
+
+
+def put_beside(folder: Path, share: float, iteration: int = 9, **more: Any) -> Canary:
+    """Put a model that learned less beside the release of a folder; what is known of it is as the release's."""
+    params, schema = load_params(folder), read_json(folder / "data/schema.json")
+    rows, _, _ = open_source(folder, params).collect(params.data.collect, params.seed)
+    rows = labelled(rows, schema, "the window").assign(**{WEIGHT: 1.0})
+    task = params.planning.task
+    weak = Candidate(estimator=BOOSTING.estimator, params={"max_iter": 3})
+    model = fit(build("a", weak if task == "classification" else RIDGE, schema, task, 0), rows, schema)
+    save_model(folder / "release/model.skops", model)
+    sha256 = sha256_of(folder / "release/model.skops")
+    path, card = put(folder, of_workspace(folder, iteration=iteration), sha256)
+    known = read_json(folder / str((current(folder) or {})["card"]))
+    write_json(folder / card, {**known, **more, "sha256": sha256})
+    line = Canary(
+        kind=START,
+        number=1,
+        iteration=iteration,
+        share=share,
+        path=path,
+        card=card,
+        sha256=sha256,
+        experiment="",
+        missed=[],
+        by="Ann",
+        because="to see",
+        at="2026-01-01T00:00:00+00:00",
+    )
+    canary_log.append(folder, line)
+    return line

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import MetaData, Table, insert, text
 
 from stages.errors import DataError
 from stages.files import write_json
-from stages.production.log import FILE, Entry, PredictionLog
+from stages.production.log import FILE, PREDICTIONS, Entry, PredictionLog
 from tests.stages.releasing import many_kinds, params_of
 
 
@@ -22,8 +24,6 @@ def log(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Monk
     write_json(tmp_path / "params.yaml", params_of(many_kinds(), {}, deployment=settings))
     made = PredictionLog(tmp_path)
     if request.param == "postgresql":
-        from sqlalchemy import text
-
         with made.engine.begin() as connection:
             connection.execute(text("drop table if exists predictions"))
     return made
@@ -110,3 +110,49 @@ def test_a_file_that_is_no_database_is_said(tmp_path: Path) -> None:
     (tmp_path / FILE).write_text("a text of some length that no database begins with" * 9)
     with pytest.raises(DataError, match=r"predictions\.db: the log of predictions cannot be used"):
         PredictionLog(tmp_path).counts()
+
+
+def test_what_a_shadow_said_was_given_to_nobody(log: PredictionLog) -> None:
+    with log.writing() as writer:
+        writer.add([entry("a", key="a", role="release"), entry("b", key="b", role="canary")])
+        writer.add([entry("s", role="shadow"), entry("t", key="a", role="shadow", answered=True, reason="")])
+    assert sorted(ids(log.waiting())) == ["a", "b"]  # and no shadow overtakes an answer
+    assert log.counts() == {"unsure": 2}
+    assert log.find(["a", "b", "s", "t"]).keys() == {"a", "b"}
+
+
+def older_log(log: PredictionLog) -> Table:
+    """Make the table as it was before it knew roles."""
+    older = MetaData()
+    made = Table("predictions", older, *(column._copy() for column in PREDICTIONS.columns if column.name != "role"))
+    with log.engine.begin() as connection:
+        connection.execute(text("drop table if exists predictions"))
+        older.create_all(connection)
+    return made
+
+
+def test_a_log_of_an_older_version_goes_on(log: PredictionLog) -> None:
+    older = older_log(log)
+    with log.engine.begin() as connection:
+        connection.execute(insert(older), [dict(entry("old"))])
+    assert log.find(["old"])["old"]["role"] == "release"
+    with log.writing() as writer:
+        writer.add([entry("new", role="canary")])
+    with log.engine.begin() as connection:  # as an older version that still runs beside
+        connection.execute(insert(older), [dict(entry("older"))])
+    assert {name: found["role"] for name, found in log.find(["old", "new", "older"]).items()} == {
+        "old": "release",
+        "new": "canary",
+        "older": "release",
+    }
+    with log.engine.begin() as connection:
+        connection.execute(text("drop table predictions"))
+
+
+def test_several_may_bring_an_older_log_up_to_date_at_once(log: PredictionLog) -> None:
+    older_log(log)
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: PredictionLog(log.project).counts(), range(8)))
+    assert found == [{}] * 8
+    with log.engine.begin() as connection:
+        connection.execute(text("drop table predictions"))

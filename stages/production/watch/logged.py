@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from stages.answering import OUT_OF_SCOPE
 from stages.data.labels.log import read_reviewed
 from stages.data.labels.reading import Coder
 from stages.production.log import Entry, PredictionLog
@@ -51,7 +52,9 @@ def logged(project: Path, reference: Reference, after: int) -> Logged | None:
     if not entries:
         return None
     once = {(entry["key"], entry["content"]): entry for entry in entries}
-    rows = list(once.values())
+    rows = [entry for entry in once.values() if entry["reason"] != OUT_OF_SCOPE]
+    if not rows:
+        return None
     labels = read_reviewed(project)
     frame = _frame(rows, reference)
     said = {label.id: label.label for label in labels}

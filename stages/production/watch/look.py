@@ -18,6 +18,7 @@ from stages.data.sources.raw import Raw
 from stages.deployment.release_log import Release
 from stages.errors import DataError
 from stages.params import Params, load_params
+from stages.production.latency import ENDPOINTS, read
 from stages.production.released import load_released
 from stages.production.watch import quality
 from stages.production.watch.logged import logged
@@ -25,6 +26,8 @@ from stages.production.watch.measuring import Looking, Measured, Past
 from stages.production.watch.reference import Reference, read_reference
 from stages.production.watch.seen import Seen, answered, labelled
 from stages.signals import Signal
+
+SINGLE = ENDPOINTS[0]
 
 
 @dataclass(frozen=True)
@@ -112,7 +115,10 @@ def look_at_log(project: Path, asked: AskedLog) -> dict[str, Any]:
     got = logged(project, reference, asked.after)
     if got is None or len(got.seen) < params.deployment.watch.min_rows:
         return {"ready": False, "after": asked.after, "rows": 0 if got is None else len(got.seen)}
-    found = Looking(project, params, reference, asked.past).measure(got.seen)
+    looking = Looking(project, params, reference, asked.past)
+    found = looking.measure(got.seen)
+    rows = [row for row in read(project, got.start) if row["release"] == reference.released.name]
+    found.signals += looking.latency([row for row in rows if row["endpoint"] == SINGLE])
     ways = _ways(reference.work.schema, learning_labels(params, got.labels), 0)
     plain = _plain(found, ways, len(got.seen), began)
     return plain | {"after": got.last, "start": got.start, "end": got.end}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from stages.production.watch import performance, quality
 from stages.production.watch.levels import figures, level_of, mean_figure
 from stages.production.watch.reference import Reference
 from stages.production.watch.seen import Seen
+from stages.production.watch.speed import production_latency
 from stages.production.watch.stale import production_stale
 from stages.shift.detector import detect
 from stages.shift.measure import Task, measure
@@ -105,6 +106,11 @@ class Looking:
         if judged:
             self._judge(rows, found, before)
         return found
+
+    def latency(self, rows: Sequence[dict[str, Any]]) -> list[Signal]:
+        """Return ``production_latency`` by what the server counted, where it did and the charter has a bound."""
+        found = production_latency(rows, self.reference.work.requirements, level=self.level)
+        return [] if found is None else [found]
 
     def silent(self, start: dt.date, end: dt.date) -> Measured:
         """Return what a window tells in which no row came, though later ones did."""

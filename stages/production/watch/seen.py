@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from stages.answering import within
 from stages.data.labels.reading import Coder
 from stages.data.sources.columns import cells_of
 from stages.data.sources.raw import Raw
+from stages.params import Within
 from stages.production.log import PredictionLog
 from stages.production.recording import entries_of, now
 from stages.production.released import Released
@@ -64,7 +66,7 @@ def answered(
 ) -> pd.DataFrame:
     """Answer the rows of a window as they came, keep what was answered in the log, and return the rows.
 
-    No label is looked at.
+    No label is looked at. Rows out of the project's scope are refused, and not among those returned.
 
     Parameters
     ----------
@@ -90,7 +92,7 @@ def answered(
         for start in range(0, len(rows), PART):
             part = rows.part(start, start + PART)
             log.add(entries_of(released, part, released.answer(part), source=source, at=at, call=source, first=start))
-    return _frame(rows, schema)
+    return within_scope(_frame(rows, schema), released)
 
 
 def labelled(released: Released, raw: Raw, schema: Mapping[str, Any]) -> tuple[pd.DataFrame, int]:
@@ -108,7 +110,14 @@ def labelled(released: Released, raw: Raw, schema: Mapping[str, Any]) -> tuple[p
     cells, coder = cells_of(raw.frame[name]).reset_index(drop=True), Coder(released.classes)
     known: Mapping[str, float | None] = {str(label): coder.code(str(label)) for label in cells.dropna().unique()}
     codes = cells.map(known).astype("float64")
-    return frame.assign(**{target: codes.to_numpy()}), int((codes.isna() & cells.notna()).sum())
+    found = within_scope(frame.assign(**{target: codes.to_numpy()}), released)
+    return found, int((codes.isna() & cells.notna()).sum())
+
+
+def within_scope(frame: pd.DataFrame, released: Released) -> pd.DataFrame:
+    """Return the rows that the release is about: what it refuses is none of its failures."""
+    scope = [Within(**item) for item in released.policy.scope]
+    return frame[within(frame, scope)].reset_index(drop=True) if scope else frame
 
 
 def _frame(rows: Rows, schema: Mapping[str, Any]) -> pd.DataFrame:

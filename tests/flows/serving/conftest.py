@@ -93,9 +93,12 @@ def serving(project: Path, *arguments: str, **environment: str) -> Iterator[Runn
     )
     try:
         assert process.stderr is not None
-        line = process.stderr.readline()
-        found = re.search(r"at (http://\S+),", line)
-        assert found, line
+        told: list[str] = []
+        found = None
+        while found is None:
+            told.append(process.stderr.readline())
+            assert told[-1], "".join(told)
+            found = re.search(r"serving .* at (https?://\S+),", told[-1])
         yield Running(process, found[1])
     finally:
         process.kill()

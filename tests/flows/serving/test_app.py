@@ -117,6 +117,21 @@ def test_a_body_has_a_kind_an_end_and_so_many_rows(project: Path) -> None:
     ask(create_app(project, Serve(max_rows=3, max_body_kb=2)), go)
 
 
+def test_a_body_that_comes_too_slowly_is_told_so(project: Path) -> None:
+    async def slow() -> Any:
+        yield b"{"
+        await asyncio.sleep(5)
+        yield b"}"
+
+    async def go(client: httpx.AsyncClient) -> None:
+        said = await client.post("/predict", content=slow(), headers={"Content-Type": "application/json"})
+        assert (said.status_code, said.headers["Connection"]) == (408, "close")
+        assert "deployment.serve.body_timeout_s" in said.json()["detail"]
+        assert (await client.post("/predict", json=ROW)).status_code == 200
+
+    ask(create_app(project, Serve(body_timeout_s=0.1)), go)
+
+
 def test_the_key_is_asked_for_but_where_nothing_is_told(project: Path) -> None:
     async def go(client: httpx.AsyncClient) -> None:
         key = {"Authorization": "Bearer a key of some length"}

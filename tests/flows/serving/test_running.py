@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import signal
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable
@@ -25,8 +26,8 @@ from tests.flows.serving.conftest import ROW, serving
 class Load:
     """Clients that ask one row after the other, each its own, until they are told to stop."""
 
-    def __init__(self, url: str, clients: int) -> None:
-        self.url, self.going = url, True
+    def __init__(self, url: str, clients: int, tls: ssl.SSLContext | bool = True) -> None:
+        self.url, self.tls, self.going = url, tls, True
         self.said: list[dict[str, Any]] = []
         self.failed: list[str] = []
         self._threads = [threading.Thread(target=self._ask, args=(number,)) for number in range(clients)]
@@ -42,7 +43,7 @@ class Load:
             thread.join()
 
     def _ask(self, client: int) -> None:
-        with httpx.Client(base_url=self.url, timeout=30) as http:
+        with httpx.Client(base_url=self.url, timeout=30, verify=self.tls) as http:
             asked = 0
             while self.going:
                 asked += 1
