@@ -7,23 +7,22 @@ import shutil
 import signal
 import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from flows import patching
-from flows.record import RECORD_FILE
+from flows.record import RECORD_FILE, Iteration, read_record
 from flows.watching import kept
 from flows.watching.looks import FILE as LOOKS
+from flows.watching.looks import read_looks
 from stages.deployment.release_log import read_log
 from stages.errors import ProjectError
-from stages.params import load_params
 from tests.conftest import Cli, bundled_table, git
 
 COLUMNS = ["mean_radius", "mean_texture", "mean_smoothness", "mean_concavity", "mean_symmetry"]
-CHANGES = "2024-08-01"
+CHANGES, SEEN = "2024-07-01", "2024-07-31"
 SETTINGS = {
     "data.collect.start": "2024-01-01",
     "data.collect.end": "2024-04-01",
@@ -36,19 +35,15 @@ SETTINGS = {
 
 
 def daily() -> pd.DataFrame:
-    """Six rows a day of 2024, drawn from the cancer table with a little noise; from August on much is the other way."""
+    """Four rows a day of 2024, drawn from the cancer table with a little noise; from July on much is the other way."""
     cancer = bundled_table("breast_cancer", spoilt=False)[[*COLUMNS, "target"]]
     random, days = np.random.default_rng(0), pd.date_range("2024-01-01", "2024-12-31").strftime("%Y-%m-%d")
-    rows = cancer.iloc[random.integers(0, len(cancer), 6 * len(days))].reset_index(drop=True)
+    rows = cancer.iloc[random.integers(0, len(cancer), 4 * len(days))].reset_index(drop=True)
     rows[COLUMNS] += random.normal(0, 0.05, (len(rows), len(COLUMNS))) * cancer[COLUMNS].std().to_numpy()
-    rows = rows.assign(day=np.repeat(days, 6))
+    rows = rows.assign(day=np.repeat(days, 4))
     turned = (rows["day"] >= CHANGES) & (rows["mean_texture"] > cancer["mean_texture"].median())
     other = {"benign": "malignant", "malignant": "benign"}
     return rows.assign(target=rows["target"].where(~turned, rows["target"].map(other)))
-
-
-def looks(cli: Cli, project: Path) -> list[dict[str, Any]]:
-    return list(json.loads(cli(project, "watch", "--looks", "--json").stdout))
 
 
 @pytest.mark.slow
@@ -61,40 +56,33 @@ def test_a_world_that_changes_is_told_and_sends_the_loop_back(cli: Cli, tmp_path
     cli(project, "run", "--require-release")
     (release,) = read_log(project)
 
-    said = cli(project, "watch", "--until", "2024-07-31", "--require-quiet").stdout
-    assert said.count("quiet  ") == 3
-    quiet = looks(cli, project)
-    assert [(look["start"], look["end"]) for look in quiet] == [
-        ("2024-04-29", "2024-06-01"),
-        ("2024-06-01", "2024-07-01"),
-        ("2024-07-01", "2024-08-01"),
-    ]
+    said = cli(project, "watch", "--until", "2024-06-30", "--require-quiet").stdout
+    assert said.count("quiet  ") == 2
+    quiet = json.loads(cli(project, "watch", "--looks", "--json").stdout)
+    assert [(look["start"], look["end"]) for look in quiet] == [("2024-04-29", "2024-06-01"), ("2024-06-01", CHANGES)]
     assert all(look["alarm"] is None and look["release"] == release.sha256[:12] for look in quiet)
     assert all(look["rows"] == look["labelled"] > 0 for look in quiet)
-    assert "looked at before" in cli(project, "watch", "--until", "2024-07-31").stdout
-    known = len(cli.history(project))
-    assert load_params(project).data.collect.until is not None
+    known = read_record(project)
 
     _killed_in_a_look(cli, project)
-    assert looks(cli, project) == quiet
-    assert len(cli.history(project)) == known
+    assert [look.model_dump(mode="json") for look in read_looks(project)] == quiet
+    assert read_record(project) == known
 
-    done = cli(project, "watch", "--until", "2024-08-31", "--require-quiet", check=False)
+    done = cli(project, "watch", "--until", SEEN, "--require-quiet", check=False)
     assert done.returncode == 3, done.stderr
-    alarm = looks(cli, project)[-1]
-    assert looks(cli, project)[:3] == quiet
-    assert (alarm["start"], alarm["alarm"], alarm["entered"]) == (CHANGES, "production_shift", known + 1)
-    lines = cli.history(project)
-    entered = lines[known]
-    assert (entered["stage"], entered["because"]) == ("deployment", "production from 2024-08-01 to 2024-09-01")
-    assert (entered["move"]["to"], entered["move"]["row"]) == ("data", "production_shift")
-    patch = {"data.collect.until": "2024-09-01", "data.collect.end": "2024-08-04"}
-    assert entered["move"]["patch"] == patch
-    assert (lines[known + 1]["stage"], lines[known + 1]["patch"]) == ("data", patch)
-    assert lines[-1]["move"]["to"] in ("released", "stopped")
-    assert "production_shift" in cli(project, "why", str(known + 1)).stdout
+    *before, alarm = read_looks(project)
+    assert [look.model_dump(mode="json") for look in before] == quiet
+    assert (alarm.start, alarm.alarm, alarm.entered) == (CHANGES, "production_shift", len(known) + 1)
+    lines = read_record(project)
+    entered, collected = lines[len(known)], lines[len(known) + 1]
+    assert (entered.stage, entered.because) == ("deployment", f"production from {CHANGES} to 2024-08-01")
+    assert (entered.move["to"], entered.move["row"]) == ("data", "production_shift")
+    assert entered.move["patch"] == {"data.collect.until": "2024-08-01", "data.collect.end": "2024-07-04"}
+    assert (collected.stage, collected.patch) == ("data", entered.move["patch"])
+    assert lines[-1].move["to"] in ("released", "stopped")
+    assert "looked at before" in cli(project, "watch", "--until", SEEN).stdout
 
-    _killed_between_record_and_look(cli, project, lines, known)
+    _killed_between_record_and_look(cli, project, lines, len(known))
     _the_files_of_a_release_are_kept(project)
 
 
@@ -103,7 +91,7 @@ def _killed_in_a_look(cli: Cli, project: Path) -> None:
     logs = [path for path in (project / ".loopwright").rglob("*") if path.suffix in (".db", ".sqlite")]
     assert logs
     before = max(path.stat().st_mtime_ns for path in logs)
-    process = cli.start(project, "watch", "--until", "2024-08-31")
+    process = cli.start(project, "watch", "--until", SEEN)
     until = time.monotonic() + 120
     while time.monotonic() < until and process.poll() is None:
         if max(path.stat().st_mtime_ns for path in logs) > before:
@@ -114,18 +102,17 @@ def _killed_in_a_look(cli: Cli, project: Path) -> None:
     assert process.returncode == -signal.SIGKILL, "the look ended before it could be killed"
 
 
-def _killed_between_record_and_look(cli: Cli, project: Path, lines: list[dict[str, Any]], known: int) -> None:
+def _killed_between_record_and_look(cli: Cli, project: Path, lines: list[Iteration], known: int) -> None:
     """What such a kill leaves: the alarm's line in the record, and none among the looks. It is entered once."""
-    for file, count in ((RECORD_FILE, known + 1), (LOOKS, 3)):
+    for file, count in ((RECORD_FILE, known + 1), (LOOKS, 2)):
         kept_lines = (project / file).read_text(encoding="utf-8").splitlines(keepends=True)[:count]
         (project / file).write_text("".join(kept_lines), encoding="utf-8")
-    patching.apply(project, lines[known]["move"]["patch"])
-    cli(project, "watch", "--until", "2024-08-31")
-    again = cli.history(project)
-    assert [(item["stage"], item["move"]["row"]) for item in again] == [
-        (item["stage"], item["move"]["row"]) for item in lines
+    patching.apply(project, lines[known].move["patch"])
+    cli(project, "watch", "--until", SEEN)
+    assert [(item.stage, item.move["row"]) for item in read_record(project)] == [
+        (item.stage, item.move["row"]) for item in lines
     ]
-    assert [look["entered"] for look in looks(cli, project)] == [None, None, None, known + 1]
+    assert [look.entered for look in read_looks(project)] == [None, None, known + 1]
 
 
 def _the_files_of_a_release_are_kept(project: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.watch import run
+from benchmarks.watch import World, run
 from stages.data.sources import open_source
 from stages.deployment.release_log import read_log
 from stages.files import read_json, write_json
@@ -341,7 +341,8 @@ def test_a_year_without_change_seldom_alarms_by_the_advantage(seed: int) -> None
 
 def test_a_year_of_looks_without_a_change_is_quiet_and_a_fault_is_told() -> None:
     """A quick share of `benchmarks/watch.py`, which has the figures of docs/watch.md: real rows, days as blocks."""
-    assert run(1, a_day=30, looks=2) == {}
-    found = run(2, a_day=30, looks=2, turned=0.6, after=1)
+    assert run(1, World(a_day=30, looks=12, quick=True)) == {}
+    assert run(1, World(a_day=30, looks=1)) == {}
+    found = run(2, World(a_day=30, looks=2, turned=0.6, after=1))
     assert set(found.values()) == {2}
     assert {"production_worse", "production_shift"} & found.keys()
