@@ -80,7 +80,6 @@ def test_a_world_that_changes_is_told_and_sends_the_loop_back(cli: Cli, tmp_path
     assert entered.move["patch"] == {"data.collect.until": "2024-08-01", "data.collect.end": "2024-07-04"}
     assert (collected.stage, collected.patch) == ("data", entered.move["patch"])
     assert lines[-1].move["to"] in ("released", "stopped")
-    assert "looked at before" in cli(project, "watch", "--until", SEEN).stdout
 
     _killed_between_record_and_look(cli, project, lines, len(known))
     _the_files_of_a_release_are_kept(project)
