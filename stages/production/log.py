@@ -130,7 +130,12 @@ class PredictionLog:
     def since(self, number: int, release: str, *, apart: str) -> list[Entry]:
         """Return what a release answered after a prediction, in that order; but for sources that begin with a word."""
         now = PREDICTIONS.c
-        mine = (now.number > number, now.release == release, ~now.source.startswith(f"{apart} ", autoescape=True))
+        mine = (
+            GIVEN,
+            now.number > number,
+            now.release == release,
+            ~now.source.startswith(f"{apart} ", autoescape=True),
+        )
         return self.fetch([select(PREDICTIONS).where(*mine).order_by(now.number)])
 
     def find(self, ids: Iterable[str]) -> dict[str, Entry]:
