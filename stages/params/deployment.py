@@ -8,6 +8,7 @@ from pydantic import Field
 
 from stages.params.base import Count, Section, Share, Variable
 from stages.params.behaviour import BehaviourTest
+from stages.params.flywheel import Flywheel
 
 
 class Slices(Section):
@@ -134,3 +135,4 @@ class Deployment(Section):
     champion: Champion = Field(default_factory=Champion)
     log: Log = Field(default_factory=Log)
     serve: Serve = Field(default_factory=Serve)
+    flywheel: Flywheel = Field(default_factory=Flywheel)

@@ -16,6 +16,7 @@ from sqlalchemy import (
     URL,
     Boolean,
     Column,
+    ColumnElement,
     Connection,
     Float,
     Index,
@@ -108,13 +109,8 @@ class PredictionLog:
         Of a row with a key the last prediction counts: one that a later release answers waits no longer. The rows and
         probabilities themselves are left out; `find` has them.
         """
-        later, now = PREDICTIONS.alias(), PREDICTIONS.c
-        overtaken = select(later.c.number).where(later.c.key == now.key, later.c.number > now.number).exists()
-        asked = (
-            select(*LIGHT)
-            .where(now.answered.is_(False), or_(now.key.is_(None), ~overtaken))
-            .order_by(now.at, now.confidence, now.number)
-        )
+        now = PREDICTIONS.c
+        asked = select(*LIGHT).where(now.answered.is_(False), last_word()).order_by(now.at, now.confidence, now.number)
         return self._fetch([asked])
 
     def find(self, ids: Iterable[str]) -> dict[str, Entry]:
@@ -130,6 +126,10 @@ class PredictionLog:
         return {
             str(entry["reason"]): int(entry["n"]) for entry in sorted(found, key=lambda entry: str(entry["reason"]))
         }
+
+    def read(self, *queries: Select[Any]) -> list[Entry]:
+        """Return what queries of `PREDICTIONS` give, one after the other; nothing where there is no log yet."""
+        return self._fetch(queries)
 
     def _fetch(self, queries: Sequence[Select[Any]]) -> list[Entry]:
         if self._url.get_backend_name() == "sqlite" and not Path(str(self._url.database)).exists():
@@ -157,6 +157,13 @@ class PredictionLog:
             ) from None
         finally:
             self.engine.dispose()
+
+
+def last_word() -> ColumnElement[bool]:
+    """Return the condition of a prediction that no later one of the same key has overtaken."""
+    later, now = PREDICTIONS.alias(), PREDICTIONS.c
+    overtaken = select(later.c.number).where(later.c.key == now.key, later.c.number > now.number).exists()
+    return or_(now.key.is_(None), ~overtaken)
 
 
 class Writer:
