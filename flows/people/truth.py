@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.markup import escape
 
 from flows.people.naming import by_key, never
 from flows.people.reviewing import ID, KEY, classes_of, keep
@@ -100,9 +99,7 @@ def tell_feedback(
     if taken.wrong is not None and taken.answers:
         console.print(f"of {taken.answers} answers {taken.wrong} were wrong")
     if taken.new:
-        console.print(
-            escape(f"they are in {REVIEWED}; next: loopwright run; to keep them: git add labels && git commit")
-        )
+        console.print(f"they are in {REVIEWED}; next: loopwright run; to keep them: git add labels && git commit")
 
 
 def _named(project: Path, rows: Sequence[_Row], *, ignore_unknown: bool) -> tuple[list[Said], int]:

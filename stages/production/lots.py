@@ -3,8 +3,8 @@
 The lot is made of the row's hash, so it knows nothing of what the model says of the row, or of its label. The rows with
 a lot up to some number are a random sample of all rows, of those that came and of those to come, whoever was labelled
 before and for whatever reason (permanent random numbers: Ohlsson 1995, "Coordination of samples using permanent random
-numbers"). A list of what was drawn would not do: drawn from the rows that have no label yet, it would leave out the very
-rows that the model was unsure of and people have labelled.
+numbers"). A list of what was drawn would not do: drawn from the rows that have no label yet, it would leave out the
+very rows that the model was unsure of and people have labelled.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def lot_of(unit: str) -> float:
     >>> lot_of("800000000000ffffffffffff")
     0.5
     """
-    return int(unit[:DIGITS], 16) / 16**DIGITS
+    return int(unit[:DIGITS], 16) / float(16**DIGITS)
 
 
 def how_drawn(project: Path) -> dict[str, Drawn]:
@@ -62,7 +62,7 @@ def how_drawn(project: Path) -> dict[str, Drawn]:
                 f"damaged: {type(error).__name__}: {error}",
                 where=f"{ASKED} line {number}",
                 expected="the rows of one sheet as JSON",
-                todo="take the line out: labels of its rows then count as of rows that were chosen by nobody knows whom",
+                todo="take the line out: labels of its rows then count as corrections",
             ) from None
         found |= dict.fromkeys(units[RANDOM], RANDOM)
         found |= {unit: CHOSEN for unit in units[CHOSEN] if found.get(unit) != RANDOM}
