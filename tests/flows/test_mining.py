@@ -21,7 +21,7 @@ from stages.deployment.release import CANDIDATE
 from stages.errors import ProjectError
 from stages.files import read_json, write_json
 from stages.flywheel import budget, pool
-from stages.params import Candidate, load_params
+from stages.params import WEIGHT, Candidate, load_params
 from stages.production.log import PredictionLog
 from stages.production.lots import frontier, lot_of, unit_of
 from stages.training.estimators import build, fit
@@ -137,7 +137,7 @@ def test_no_more_is_asked_than_the_charter_pays_for(
 
 
 def test_another_model_that_decides_otherwise_is_a_reason(project: Path) -> None:
-    frame = pd.read_parquet(project / "data/splits/pilot.parquet")
+    frame = pd.read_parquet(project / "data/splits/pilot.parquet").assign(**{WEIGHT: 1.0})
     schema = read_json(project / "data/schema.json")
     other = Candidate(estimator="sklearn.dummy.DummyClassifier", params={"strategy": "constant", "constant": 1})
     save_model(project / "release/model.skops", fit(build("d", other, schema, "classification", 0), frame, schema))
