@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -214,20 +213,11 @@ def write(project: Path, found: Mined, out: Path, *, form: str = "csv", quiet: b
     write_sheet(table, first, form=form, out=out, then="loopwright review import FILE", quiet=quiet)
 
 
-def _public(reasons: Sequence[str], private: Sequence[str]) -> list[str]:
-    """Return reasons without those that name a cell of a private column."""
-    return [reason for reason in reasons if not any(name in reason for name in private)]
-
-
 def _shielded(project: Path, told: dict[str, Any]) -> dict[str, Any]:
-    """Return what is told with no key and no condition of a private column."""
-    private = load_params(project).planning.security.private
-    hidden = roles_of(project).get("key") in private
-    rows = [
-        row | {"reasons": _public(row["reasons"], private)} | ({"key": None} if hidden else {}) for row in told["rows"]
-    ]
-    slices = [item for item in told["slices"] if _public([item["says"]], private)]
-    return told | {"rows": rows, "slices": slices}
+    """Return what is told, without keys where they are private; no reason and no slice names a private column."""
+    if roles_of(project).get("key") not in load_params(project).planning.security.private:
+        return told
+    return told | {"rows": [row | {"key": None} for row in told["rows"]]}
 
 
 def _tell(project: Path, found: Mined, *, sheet: bool) -> None:

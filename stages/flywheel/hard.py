@@ -50,10 +50,12 @@ def slices_of(
         return [], strange or f"these rows lack its {', '.join(missing)}"
     made = predict(released.model, found.rows, {"features": released.features, "classes": released.classes})
     losses = row_losses(work.task, work.target(found.rows), made)
+    # A condition shows cells of its column.
+    shown = {k: v for k, v in released.features.items() if k not in work.params.planning.security.private}
     slices = find_slices(
         found.rows,
         losses,
-        released.features,
+        shown,
         work.blocks(found.rows),
         min_rows=least,
         level=work.params.training.bootstrap.level,
