@@ -140,9 +140,7 @@ def _disagreement(released: Released, prediction: Array, second: Second, other: 
     """
     if released.classes is None:
         apart = np.abs(prediction - other) / (float(np.std(prediction)) or 1.0)
-        apart = np.where(
-            apart >= np.median(apart), apart, 0.0
-        )  # they always differ: further than on most of these rows
+        apart = np.where(apart >= np.median(apart), apart, 0.0)  # they always differ: more than on most rows
         pairs = zip(other, prediction, strict=True)
         return apart, [f"{second.name} says {one:.4g} and not {two:.4g}" for one, two in pairs]
     mine, its = decide(prediction, released.policy.threshold), decide(other, second.threshold)

@@ -45,8 +45,8 @@ def test_what_people_say_of_unsure_rows_is_learned_from(cli: Cli, tmp_path: Path
     sheet.to_csv(project / "sheet.csv", index=False)
     assert "took in 5 labels" in cli(project, "review", "import", "sheet.csv", "--by", "ann").stdout
     assert f"{unsure - 5} rows wait" in cli(project, "review").stdout
-    told = cli(project, "mine", "-n", "20", "--out", "hard.csv").stdout
-    assert "20 of 114 rows without a label, which cost 40; the budget holds 50 labels more" in told
+    mined = cli(project, "mine", "-n", "20", "--out", "hard.csv").stdout
+    assert "20 of 114 rows without a label, which cost 40; the budget holds 50 labels more" in mined
     hard = pd.read_csv(project / "hard.csv", dtype=str, keep_default_na=False)
     assert hard["drawn"].tolist() == ["random"] * 4 + ["chosen"] * 16
     assert not set(hard["key"]) & set(sheet["key"])

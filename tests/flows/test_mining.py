@@ -93,6 +93,7 @@ def test_a_sheet_says_no_answer_and_its_labels_say_how_they_were_drawn(project: 
     lines = read_reviewed(project)
     assert [line.drawn for line in lines] == [row.drawn for row in found.rows]
     log, upto = PredictionLog(project), frontier(lines)
+    assert upto is not None
     assert upto == lines[3].lot
     assert pool.owed(log, pool.labelled_units(log, lines), upto) == (4, 4)
     again = mine(project, 20)

@@ -67,7 +67,7 @@ def test_a_table_by_key_comes_in_once_and_tells_the_errors(project: Path, capsys
 
 def test_parquet_names_people_times_and_ids(project: Path) -> None:
     ids = pd.read_csv(project / "o.csv")["prediction_id"].tolist()[:3]
-    at = pd.to_datetime(["2024-05-01", "2024-05-02", None]).tz_localize("Europe/Berlin")
+    at = pd.Series([pd.Timestamp("2024-05-01"), pd.Timestamp("2024-05-02"), pd.NaT]).dt.tz_localize("Europe/Berlin")
     path = write(
         project, "t.parquet", prediction_id=ids, key=["p500", None, None], label=["benign", None, "malignant"],
         by=["ann", "bob", None], at=at,

@@ -135,4 +135,4 @@ def test_rows_are_drawn_by_their_lots_and_counted_by_day(log: PredictionLog) -> 
     assert lots(pool.newest(log, set(), 2)) == ["8", "4"]
     assert pool.owed(log, {"2".ljust(24, "0")}, lot_of("4".ljust(24, "0"))) == (3, 1)
     assert pool.owed(log, set(), 1.0) == (4, 0)
-    assert predictions_by_day(log) == {dt.date(2024, 5, 1): 5, dt.date(2024, 5, 3): 2}
+    assert predictions_by_day(log) == {dt.date(2024, 5, 1): 6, dt.date(2024, 5, 3): 1}

@@ -288,7 +288,7 @@ def test_hard_slices_weigh_them_too(project: Path) -> None:
 
 def test_rows_drawn_at_random_judge_and_nothing_learns_from_them_or_their_copies(project: Path) -> None:
     roles(project, key="id")
-    drawn = {"drawn": "random", "lot": 0.2}
+    drawn: dict[str, Any] = {"drawn": "random", "lot": 0.2}
     found = run(
         project,
         reviewed("p1", key="k1", row={"a": 0.1, "b": "x"}, lot=0.9),
@@ -310,7 +310,7 @@ def test_rows_drawn_at_random_judge_and_nothing_learns_from_them_or_their_copies
 
 def test_rows_that_judge_need_no_place_in_time(project: Path) -> None:
     roles(project, time="day")
-    drawn = {"drawn": "random", "lot": 0.2}
+    drawn: dict[str, Any] = {"drawn": "random", "lot": 0.2}
     later = reviewed("p1", time="2031-01-01T00:00:00+00:00", **drawn)
     found = run(project, later, reviewed("p2", row={"a": 0.5, "b": "x"}, **drawn))
     assert places(found) == {"p1": "judges", "p2": "judges"}
