@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,147 +17,23 @@ from flows.people.sheets import shown, write_sheet
 from flows.record import read_record
 from flows.words import figure
 from stages.data.labels.log import CHOSEN, RANDOM, read_reviewed
-from stages.errors import ProjectError
-from stages.files import read_json
 from stages.params import load_params
 
 if TYPE_CHECKING:
-    from stages.production.log import Entry
+    from stages.flywheel.mining import Mined
 
-__all__ = ["mine", "tell_mine", "tell_worst"]
+__all__ = ["learned_by", "mine", "tell_mine", "tell_worst", "write"]
 
 DRAWN, REASON = "drawn", "reason"
-AT_RANDOM = "drawn at random"
-
-
-@dataclass(frozen=True)
-class Row:
-    """A row to label: which, whether it was drawn at random or chosen, and why; ``criteria`` names no answer."""
-
-    id: str
-    key: str | None
-    drawn: str
-    reasons: list[str]
-    relevance: float | None
-    criteria: list[str]
-
-
-@dataclass(frozen=True)
-class Mined:
-    """What is worth a label.
-
-    Attributes
-    ----------
-    rows : list of Row
-        Those drawn at random first, then the chosen ones, the first to label first.
-    wanted : int
-        How many were asked for; fewer come where the budget or the rows are spent.
-    pool : int
-        How many rows have no label, among the newest that were looked at.
-    budget : dict
-        What is left of the budgets.
-    cost : float
-        Of these labels.
-    slices : list of dict
-        Slices of high loss that were found, each with the verdict of the other half of the rows.
-    sought_in : str
-        On which rows they were sought, or why on none.
-    beside : str
-        Which model the release was held beside; empty where there is none.
-    """
-
-    rows: list[Row]
-    wanted: int
-    pool: int
-    budget: dict[str, Any]
-    cost: float
-    slices: list[dict[str, Any]]
-    sought_in: str
-    beside: str
-    entries: list[Entry] = field(default_factory=list, repr=False)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return it as plain data, without the rows' cells."""
-        found = asdict(self)
-        del found["entries"]
-        return found
 
 
 def mine(project: Path, count: int | None = None, *, paid: bool = True) -> Mined:
-    """Rank the rows of production that have no label; the same log, labels and params give the same ranking.
-
-    Parameters
-    ----------
-    project : Path
-        The project.
-    count : int, optional
-        How many; ``deployment.flywheel.rows`` when not given.
-    paid : bool
-        No more than the budgets of labels and money still hold.
-
-    Raises
-    ------
-    ProjectError
-        If nothing is released, the budget is spent, or there is no row to label.
-    """
-    import numpy as np
-
-    from stages.context import Context
-    from stages.flywheel import budget, pool
-    from stages.flywheel.evidence import evidence, second_model
-    from stages.flywheel.hard import slices_of
-    from stages.flywheel.ranking import fused, ranked
-    from stages.production.log import PredictionLog
-    from stages.production.lots import lot_of, unit_of
+    """Rank the rows of production that have no label; see `stages.flywheel.mining.mine`."""
+    from stages.flywheel import mining
     from stages.production.released import load_released
 
-    work, released = Context(project), load_released(project)
-    settings = work.params.deployment.flywheel
-    wanted = settings.rows if count is None else count
-    left = budget.left(project)
-    allowed = min(wanted, left.labels) if paid else wanted
-    if wanted < 1:
-        raise ProjectError(f"{wanted} rows are none", where="-n", expected="1 or more")
-    if allowed < 1:
-        raise ProjectError(
-            "the budget is spent: it holds no label more",
-            where="params.yaml: planning.budgets",
-            expected="labels and money for one more at least",
-            todo="raise planning.budgets.labels or planning.budgets.money, if they are to be paid for",
-        )
-    log = PredictionLog(project)
-    labelled = pool.labelled_units(log, read_reviewed(project))
-    newest = pool.newest(log, labelled, settings.newest)
-    if not newest:
-        raise ProjectError(
-            "no row of production waits for a label", where="the log of predictions", todo="loopwright predict FILE"
-        )
-    random = pool.to_draw(log, labelled, math.ceil(round(settings.random * allowed, 9)))
-    card = read_json(project / str(read_json(project / "releases/current.json")["card"]))
-    slices, sought = slices_of(work, released, card, learned_by(project, released.iteration))
-    second = second_model(project, released)
-    drawn = {unit_of(entry) for entry in random}
-    rest = [entry for entry in newest if unit_of(entry) not in drawn]
-    entries, found = evidence(released, rest, second, [item for item in slices if item.confirmed])
-    relevance = fused(found.scores.to_numpy(dtype="float64"))
-    lots = [lot_of(unit_of(entry)) for entry in entries]
-    order = ranked(relevance, found.frame, released.features, np.array(lots), allowed - len(random), settings.relevance)
-    rows = [Row(str(entry["id"]), entry["key"], RANDOM, [AT_RANDOM], None, [AT_RANDOM]) for entry in random]
-    for at in order:
-        criteria = [name for name in found.scores.columns if found.scores[name].iloc[at] > 0]
-        known = (str(entries[at]["id"]), entries[at]["key"])
-        rows.append(Row(*known, CHOSEN, found.says[at], float(relevance[at]), criteria))
-    return Mined(
-        rows,
-        wanted,
-        len(newest),
-        left.as_dict(),
-        left.cost(len(rows)),
-        [item.as_dict() for item in slices],
-        sought,
-        "" if second is None else second.name,
-        [*random, *(entries[at] for at in order)],
-    )
+    released = load_released(project)
+    return mining.mine(project, released, learned_by(project, released.iteration), count, paid=paid)
 
 
 def learned_by(project: Path, *iterations: int) -> set[int]:
@@ -238,11 +112,7 @@ def _tell(project: Path, found: Mined, *, sheet: bool) -> None:
     price = f", which cost {figure(told['cost'])}" if told["cost"] else ""
     say(f"{rows} of {told['pool']} rows without a label{price}; the budget holds {left:,} labels more")
     if rows < told["wanted"]:
-        why = (
-            "the budget holds no more"
-            if rows == left
-            else "the others have a like among these, or nothing against them"
-        )
+        why = "the budget holds no more" if rows == left else "the others have a like among these"
         say(f"{told['wanted']} were asked for: {why}")
     say(f"held beside {told['beside']}" if told["beside"] else "there is no other model to hold beside the release")
     _tell_slices(told, say)
