@@ -181,7 +181,9 @@ def _cells(frame: pd.DataFrame, name: str) -> list[str | None]:
     column: Any = frame[name]
     if pd.api.types.is_datetime64_any_dtype(column.dtype):
         return [None if pd.isna(cell) else cell.isoformat() for cell in column]
-    return [None if pd.isna(cell) or not str(cell).strip() else original(str(cell).strip()) for cell in column]
+    # Whole numbers beside missing ones are stored as 5.0, and written as 5.
+    texts = [str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell).strip() for cell in column]
+    return [None if pd.isna(cell) or not text else original(text) for cell, text in zip(column, texts, strict=True)]
 
 
 def _time(text: str | None, place: Place, number: int, now: str) -> str | None:

@@ -13,15 +13,18 @@ from sqlalchemy import ColumnElement, and_, select
 
 from stages.answering import OUT_OF_SCOPE
 from stages.data.labels.log import Reviewed
-from stages.production.log import LIGHT, PREDICTIONS, Entry, PredictionLog, last_word
+from stages.production.log import ASKED, LIGHT, PREDICTIONS, Entry, PredictionLog, last_word
 from stages.production.lots import lot_of, unit_of
 
 NOW = PREDICTIONS.c
+NAMES = [NOW[name] for name in ("id", "content", "key")]
 
 
 def labelled_units(log: PredictionLog, labels: Sequence[Reviewed]) -> set[str]:
     """Return which rows have a label, by `unit_of`; also under another release's prediction of the same row."""
-    return {unit_of(entry) for entry in log.find(label.id for label in labels).values()}
+    ids = list(dict.fromkeys(label.id for label in labels))
+    parts = (ids[start : start + ASKED] for start in range(0, len(ids), ASKED))
+    return {unit_of(entry) for entry in log.read(*(select(*NAMES).where(NOW.id.in_(part)) for part in parts))}
 
 
 def newest(log: PredictionLog, labelled: set[str], count: int) -> list[Entry]:
@@ -45,8 +48,7 @@ def owed(log: PredictionLog, labelled: set[str], upto: float) -> tuple[int, int]
     """Return how many rows have a lot up to some number, the random sample, and how many of them have a label."""
     hexadecimal = f"{min(int(upto * 16**12) + 1, 16**12 - 1):012x}"
     sides = and_(NOW.key.is_not(None), NOW.content < hexadecimal), and_(NOW.key.is_(None), NOW.id < hexadecimal)
-    light = [NOW[name] for name in ("id", "content", "key")]
-    found = log.read(*(select(*light).where(_standing(), side) for side in sides))
+    found = log.read(*(select(*NAMES).where(_standing(), side) for side in sides))
     units = {unit_of(entry) for entry in found if lot_of(unit_of(entry)) <= upto}
     return len(units), len(units & labelled)
 

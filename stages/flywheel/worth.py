@@ -161,5 +161,5 @@ def _says(found: Sequence[Judged], outcome: Outcome | None, judges: Judging) -> 
     if outcome is None:
         return f"no outcome is declared; {DECLARE}"
     if len(found) < 2:
-        return f"{len(found)} release can be judged on {judges.says}; two tell"
+        return f"{len(found) or 'no'} release can be judged on {judges.says}; two tell"
     return f"{len(found)} releases on {judges.says}"

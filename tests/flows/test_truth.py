@@ -78,6 +78,16 @@ def test_parquet_names_people_times_and_ids(project: Path) -> None:
     assert (second.id, second.by, second.drawn) == (ids[2], "lab", "")
 
 
+def test_whole_numbers_beside_missing_ones_are_read_as_they_are_written(tmp_path: Path) -> None:
+    frame = many_kinds().assign(id=range(569), target=lambda rows: (rows["target"] == "benign").astype(int))
+    release(tmp_path, frame.iloc[:500], SOURCE, Policy(confidence=0.8))
+    frame.iloc[500:560].drop(columns="target").to_csv(tmp_path / "new.csv", index=False)
+    predict(tmp_path, tmp_path / "new.csv", out=tmp_path / "o.csv")
+    path = write(tmp_path, "t.parquet", key=[500.0, None, 502.0], label=[1.0, None, 0.0])
+    assert feedback(tmp_path, path).new == 2
+    assert [(line.key, line.label) for line in read_reviewed(tmp_path)] == [("500", "1"), ("502", "0")]
+
+
 def test_a_key_means_its_last_prediction_until_the_label_was_known(project: Path) -> None:
     log = PredictionLog(project)
     before = log.find(pd.read_csv(project / "o.csv")["prediction_id"].iloc[:1].tolist())
