@@ -26,6 +26,7 @@ from stages.production.log import PredictionLog
 from stages.production.lots import frontier, lot_of, unit_of
 from stages.training.estimators import build, fit
 from stages.training.store import save_model
+from tests.conftest import bundled_table
 from tests.stages.releasing import many_kinds, release
 
 SOURCE = {"key": "id", "time": "day"}
@@ -215,3 +216,26 @@ def test_a_damaged_list_of_what_was_asked_is_said(project: Path) -> None:
     with pytest.raises(ProjectError, match=r"mined\.jsonl line 1: damaged"):
         feedback(project, project / "truth.csv", ignore_unknown=True)
     assert read_reviewed(project) == []
+
+
+def test_of_values_nobody_is_unsure_and_another_model_and_strange_rows_speak(tmp_path: Path) -> None:
+    frame = bundled_table("diabetes", spoilt=False)
+    release(tmp_path, frame.iloc[:400])
+    new = frame.iloc[400:440].drop(columns="target")
+    new.to_csv(tmp_path / "new.csv", index=False)
+    predict(tmp_path, tmp_path / "new.csv", out=tmp_path / "o.csv")
+    alone = mine(tmp_path, 20)
+    assert {name for row in alone.rows for name in row.criteria} <= {"drawn at random", "unlike"}
+    rows, schema = pd.read_parquet(tmp_path / "data/splits/pilot.parquet"), read_json(tmp_path / "data/schema.json")
+    mean = Candidate(estimator="sklearn.dummy.DummyRegressor")
+    other = fit(build("m", mean, schema, "regression", 0), rows.assign(**{WEIGHT: 1.0}), schema)
+    save_model(tmp_path / "release/model.skops", other)
+    card = {"features": schema["features"], "classes": None, "model": "release/model.skops"}
+    write_json(tmp_path / CANDIDATE, card)
+    found = mine(tmp_path, 20)
+    assert len(found.rows) == 20
+    assert all("disagreement" in row.criteria for row in found.rows[4:])
+    ids = pd.read_csv(tmp_path / "o.csv")["prediction_id"].head(3)
+    pd.DataFrame({"prediction_id": ids, "label": [1e4, 150, 150]}).to_csv(tmp_path / "truth.csv", index=False)
+    assert feedback(tmp_path, tmp_path / "truth.csv").wrong is None
+    assert worst_rows(tmp_path)["id"].iloc[0] == ids[0]
