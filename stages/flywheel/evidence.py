@@ -98,7 +98,7 @@ def evidence(
     second : Second or None
         The model to hold beside it.
     slices : sequence of Slice
-        Those that are confirmed.
+        Those that are confirmed, the surest first.
     """
     from stages.training.estimators import predict
 
@@ -124,8 +124,8 @@ def evidence(
         scores["disagreement"] = apart
         _say(says, told, apart > 0)
     for item in slices:
-        inside = item.holds(frame)
-        scores["slice"] = np.maximum(scores["slice"], np.where(inside, item.low or 0.0, 0.0))
+        inside = item.holds(frame) & (scores["slice"] == 0).to_numpy()  # the surest slice that a row lies in counts
+        scores["slice"] = np.where(inside, item.low or 0.0, scores["slice"])
         _say(says, [f"in a slice of high loss: {item.says}"] * len(rows), inside)
     strange = reasons(frame, np.zeros(len(rows)), Policy(guardrails=released.seen))
     scores["unlike"] = np.isin(strange, list(UNLIKE)).astype(float)

@@ -7,18 +7,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.stats import t as student
 
 from stages.context import Context
 from stages.data.joining import RELEASE, TRAIN
 from stages.files import read_json
 from stages.flywheel.growth import UNKNOWN, sign
 from stages.flywheel.judging import judging
+from stages.metric_names import larger_is_better
 from stages.training.candidates import fit_candidate
-from stages.training.comparison import paired_gain
 from stages.training.estimators import predict
-from stages.training.metrics import Figure, Scorer, constant_prediction
+from stages.training.intervals import spread, units
+from stages.training.metrics import Array, Figure, Scorer, constant_prediction, resampled
 
 FEWEST = 10  # labels; fewer make no difference that could be told
+FITS = 5  # pairs of fits
 
 
 def marginal(work: Context) -> dict[str, Any]:
@@ -36,21 +39,13 @@ def marginal(work: Context) -> dict[str, Any]:
     """
     whole = work.learned()
     kind, left_out = _last(work, whole)
-    metric, options = work.row_metric, work.params.training.bootstrap
+    metric = work.row_metric
     told = {"kind": kind, "labels": len(left_out), "metric": metric, "doubling": _doubling(work)}
     if len(left_out) < FEWEST:
         nothing = {"gain": UNKNOWN, "per_label": UNKNOWN, "per_money": None, "judged_on": "", "yes": None}
         return told | nothing | {"says": f"{len(left_out)} rows are too few to leave out"}
     judges = judging(work, [work.params.data.labels.reviewed])
-    less = whole.iloc[np.setdiff1d(np.arange(len(whole)), left_out)].reset_index(drop=True)
-    constant = constant_prediction(work.task, work.target(whole), work.n_classes)
-
-    def scored(rows: pd.DataFrame) -> Scorer:
-        made = predict(fit_candidate(work, work.chosen, rows), judges.rows, work.schema)
-        target, blocks = work.target(judges.rows), work.blocks(judges.rows)
-        return Scorer(work.task, target, made, constant, blocks, work.threshold, failing=work.failing)
-
-    gain = paired_gain(scored(whole), scored(less), metric, n=options.n, level=options.level, seed=work.params.seed)
+    gain = worth_of(work, whole, left_out, judges.rows)
     price = work.params.planning.prices.label + (work.params.planning.prices.row if kind == "window" else 0)
     which = "labels of production" if kind == "production" else "rows of the window"
     return told | {
@@ -61,6 +56,61 @@ def marginal(work: Context) -> dict[str, Any]:
         "yes": sign(gain),
         "says": f"the last {len(left_out)} {which}, judged on {judges.says}",
     }
+
+
+def worth_of(work: Context, whole: pd.DataFrame, left_out: NDArray[np.intp], judges: pd.DataFrame) -> Figure:
+    """Return by how much the candidate is better with some rows than without them, with an interval.
+
+    Any change of the rows makes another model, and on many rows two models always differ. So the pair is fitted five
+    times, each time without as many other rows, drawn at random: the gain is the mean, and its interval holds both for
+    which rows judge (whole blocks resampled, in all pairs at once) and for what such a change does by itself (Student's
+    interval of the five), the two being independent.
+
+    Parameters
+    ----------
+    work : Context
+        The project.
+    whole : DataFrame
+        All rows that are learned from.
+    left_out : array of int
+        The positions of the rows in question.
+    judges : DataFrame
+        Rows that are in none of the fits.
+    """
+    metric, options, seed = work.row_metric, work.params.training.bootstrap, work.params.seed
+    constant = constant_prediction(work.task, work.target(whole), work.n_classes)
+    target, blocks = work.target(judges), work.blocks(judges)
+    rest = np.setdiff1d(np.arange(len(whole)), left_out)
+
+    def scorer(rows: NDArray[np.intp]) -> Scorer:
+        model = fit_candidate(work, work.chosen, whole.iloc[np.sort(rows)].reset_index(drop=True))
+        made = predict(model, judges, work.schema)
+        return Scorer(work.task, target, made, constant, blocks, work.threshold, failing=work.failing)
+
+    pairs = []
+    for number in range(FITS):
+        others = np.random.default_rng([seed, number]).choice(rest, min(len(left_out), len(rest) // 4), replace=False)
+        kept = np.setdiff1d(rest, others)
+        pairs.append((scorer(np.r_[kept, left_out]), scorer(kept)))
+    sign_of = 1.0 if larger_is_better(work.task, metric) else -1.0
+
+    def gains(weight: Array) -> list[float]:
+        scores = [[one.score([metric], weight)[metric] for one in pair] for pair in pairs]
+        return [sign_of * (with_them - without) for with_them, without in scores]
+
+    each = np.array(gains(np.ones(len(target))))
+    draws = resampled(gains, len(target), blocks, n=options.n, seed=seed).mean(axis=1)
+    judged = spread(float(each.mean()), draws, units(len(target), blocks), options.level)
+    error = float(each.std(ddof=1) / FITS**0.5 * student.ppf((1 + options.level) / 2, FITS - 1))
+    return widened(judged, error)
+
+
+def widened(found: Figure, error: float) -> Figure:
+    """Return a figure whose interval holds for another, independent error too: their squares are added."""
+    value, low, high = found["value"], found["low"], found["high"]
+    if value is None or low is None or high is None or not np.isfinite(error):
+        return {"value": value, "low": None, "high": None}
+    return {"value": value, "low": value - np.hypot(value - low, error), "high": value + np.hypot(high - value, error)}
 
 
 def scaled(found: Figure, factor: float) -> Figure:

@@ -25,9 +25,10 @@ from stages.data.sources import open_source
 from stages.deployment.release import of_workspace, publish
 from stages.errors import ProjectError
 from stages.files import read_json, read_parquet, write_json, write_parquet
+from stages.flywheel.growth import sign
 from stages.flywheel.hard import slices_of
 from stages.flywheel.judging import judging
-from stages.flywheel.marginal import production_rows
+from stages.flywheel.marginal import production_rows, worth_of
 from stages.params import load_params
 from stages.planning import charter
 from stages.production.released import load_released
@@ -146,6 +147,20 @@ def test_a_complete_table_judges_what_has_not_learned_from_it(make: Callable[...
     assert found["labels"]["kind"] == "production"
     assert found["labels"]["labels"] == 100
     assert found["labels"]["per_money"]["value"] == pytest.approx(found["labels"]["gain"]["value"] / 200)
+
+
+def test_many_labels_are_seen_to_help_and_a_few_among_many_are_not(make: Callable[..., Path]) -> None:
+    work = Context(make())
+    rows = table(2000, seed=7).assign(target=lambda frame: (frame["target"] == "yes").astype(int))
+    whole = work.learned()
+    last = np.arange(len(whole), dtype=np.intp)
+    many, few = worth_of(work, whole, last[-250:], rows), worth_of(work, whole, last[-10:], rows)
+    assert sign(many) is True
+    assert sign(few) is None
+    assert many["value"] is not None
+    assert few["value"] is not None
+    assert many["value"] > few["value"]
+    assert worth_of(work, whole, last[-10:], rows) == few
 
 
 def test_labels_of_rows_that_were_left_to_people_judge_nothing(make: Callable[..., Path]) -> None:

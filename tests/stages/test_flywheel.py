@@ -15,6 +15,7 @@ from hypothesis.extra.numpy import arrays
 from stages.data.labels.log import Reviewed
 from stages.flywheel.growth import growth, periods_of, slope
 from stages.flywheel.judging import learned_labels, production
+from stages.flywheel.marginal import widened
 from stages.flywheel.ranking import Likeness, fused, ranked
 from stages.flywheel.slices import Condition, find_slices
 from stages.flywheel.worth import answer
@@ -268,3 +269,16 @@ def test_a_better_model_without_a_better_outcome_is_a_no() -> None:
     assert answer([step(2, -2), step(0, 5)]) is False
     assert answer([step(2, 2), step(2, -2)]) is None
     assert answer([step(2, 0)]) is None
+
+
+@given(st.floats(-1, 1), st.floats(0, 1), st.floats(0, 1), st.floats(0, 2))
+def test_another_error_widens_an_interval_by_its_square(value: float, below: float, above: float, error: float) -> None:
+    found = widened({"value": value, "low": value - below, "high": value + above}, error)
+    low, high = found["low"], found["high"]
+    assert low is not None
+    assert high is not None
+    assert low <= value - max(below, error) + 1e-9
+    assert high >= value + max(above, error) - 1e-9
+    assert high - low <= below + above + 2 * error + 1e-9
+    assert widened({"value": value, "low": None, "high": None}, error)["low"] is None
+    assert widened({"value": value, "low": value, "high": value}, float("nan"))["high"] is None
