@@ -95,4 +95,7 @@ def _tell(table: pd.DataFrame, *, sheet: bool) -> None:
     console.print(shown_as)
     console.print("their label is wrong, or they are truly hard", soft_wrap=True)
     if not sheet:
-        console.print("next: loopwright mine --labelled --out FILE writes a sheet without labels, for another person")
+        console.print(
+            "next: loopwright mine --labelled --out FILE writes a sheet without labels, for another person",
+            soft_wrap=True,
+        )

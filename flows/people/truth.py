@@ -92,8 +92,8 @@ def tell_feedback(
 ) -> None:
     """Take the labels of a table in, and say what became of them."""
     taken = feedback(project, path, by=by, complete=complete, ignore_unknown=ignore_unknown)
-    console = Console(highlight=False)
-    console.print(f"took in {taken.new} labels; {taken.known} were known already", soft_wrap=True)
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(f"took in {taken.new} labels; {taken.known} were known already")
     if taken.unknown:
         console.print(f"{taken.unknown} rows were left out: nothing was predicted for them")
     if taken.wrong is not None and taken.answers:
