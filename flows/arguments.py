@@ -50,6 +50,7 @@ def parser() -> argparse.ArgumentParser:
     _sending_back(commands)
     _data(commands)
     _using(commands)
+    _turning(commands)
     _planning(commands)
     return commands.top
 
@@ -129,6 +130,36 @@ def _using(commands: Commands) -> None:
     _sheets(both, "the rows that wait for review", "the oldest first").add_argument(
         "--with-suggestion", action="store_true", help="with what the model would say; people then tend to agree"
     )
+
+
+def _turning(commands: Commands) -> None:
+    feedback = commands.add(
+        "feedback",
+        "Take in what predicted rows turned out to be, as a table",
+        "FILE has the columns prediction_id or key, label, and if known by and at. All of it comes in, or nothing.",
+    )
+    feedback.add_argument("file", type=Path, metavar="FILE", help="CSV or Parquet")
+    feedback.add_argument("--by", metavar="NAME", help="who says so, where the table does not (default: truth)")
+    feedback.add_argument(
+        "--complete", action="store_true", help="the table holds all rows of its time, whatever the model said of them"
+    )
+    feedback.add_argument(
+        "--ignore-unknown", action="store_true", help="leave out rows for which nothing was predicted"
+    )
+    mine = commands.add(
+        "mine",
+        "Rank the rows of production that are worth a label, with the reasons and the cost",
+        "Without --out nothing is kept. loopwright review import takes the sheet in.",
+    )
+    mine.add_argument("-n", type=int, metavar="N", help="so many rows (default: deployment.flywheel.rows)")
+    mine.add_argument("--out", type=Path, metavar="FILE", help="write a sheet to label")
+    mine.add_argument("--format", choices=["csv", "labelstudio"], default="csv", help="of the sheet (default: csv)")
+    mine.add_argument("--labelled", action="store_true", help="the worst of the labelled rows, for a second look")
+    mine.add_argument("--json", action="store_true", help="as JSON")
+    wheel = commands.add(
+        "flywheel", "Measure whether more use brings more data, more data a better model, and that a better outcome"
+    )
+    wheel.add_argument("--json", action="store_true", help="as JSON")
 
 
 def _sheets(both: Group, rows: str, order: str) -> argparse.ArgumentParser:

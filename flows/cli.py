@@ -197,6 +197,28 @@ def _predict(args: argparse.Namespace, project: Path) -> int:
     return OK
 
 
+def _feedback(args: argparse.Namespace, project: Path) -> int:
+    from flows.people.truth import tell_feedback
+
+    tell_feedback(project, args.file, by=args.by, complete=args.complete, ignore_unknown=args.ignore_unknown)
+    return OK
+
+
+def _mine(args: argparse.Namespace, project: Path) -> int:
+    from flows.flywheel.mining import tell_mine, tell_worst
+
+    tell = tell_worst if args.labelled else tell_mine
+    tell(project, count=args.n, out=args.out, form=args.format, as_json=args.json)
+    return OK
+
+
+def _flywheel(args: argparse.Namespace, project: Path) -> int:
+    from flows.flywheel.conditions import tell_flywheel
+
+    tell_flywheel(project, as_json=args.json)
+    return OK
+
+
 def _serve(args: argparse.Namespace, project: Path) -> int:
     from flows.serving.command import serve
 
@@ -250,6 +272,9 @@ COMMANDS = {
     "label": _label,
     "predict": _predict,
     "review": _review,
+    "feedback": _feedback,
+    "mine": _mine,
+    "flywheel": _flywheel,
     "serve": _serve,
 }
 

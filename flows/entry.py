@@ -54,7 +54,8 @@ def take_up(project: Path, record: list[Iteration]) -> Entry | Ended:
     The last line of the record is the truth: its move names the next stage, and the hashes of ``params.yaml`` before
     and after its patch tell whether the patch still has to be applied. Any other hash is a person's edit, which starts
     a new run at planning; DVC makes what did not change free. Labels that came in since are a change of the number of
-    answers that count, with which a run that waits goes on, and one that ended begins again, at data.
+    answers that count, with which a run that waits goes on, and one that ended begins again, at data; an edited one
+    takes them along, unless it is an earlier iteration that was restored.
     """
     if not record:
         patch = {key: count for key, count in came_in(project).items() if count}
@@ -73,7 +74,12 @@ def take_up(project: Path, record: list[Iteration]) -> Entry | Ended:
         now = patching.params_hash(project)
     if now == last.params_after:
         return entry_after(last)
-    return Entry(new_run(), last.iteration + 1, STAGES[0], _edited(project, record, now), EDITED, by="person")
+    restored = any(item.params_before == now for item in record)
+    because, patch = _edited(project, record, now), {} if restored else _new_labels(project, record)
+    if patch:
+        patching.apply(project, patch)
+        because += f"; {_arrivals(patch, counted(project, record))}"
+    return Entry(new_run(), last.iteration + 1, STAGES[0], because, EDITED, patch, by="person")
 
 
 def came_in(project: Path) -> dict[str, int]:
@@ -96,15 +102,23 @@ def _arrived(project: Path, record: list[Iteration]) -> Entry | None:
     last = record[-1]
     if last.move["to"] in STAGES:
         return None
-    came, before = came_in(project), counted(project, record)
-    patch = {key: count for key, count in came.items() if count > before[key]}
+    before, patch = counted(project, record), _new_labels(project, record)
     if not patch or last.params_after not in _but_for_labels(project, before):
         return None
     patching.apply(project, patch)
     run = last.run if last.move["to"] == WAITING else new_run()
+    return Entry(run, last.iteration + 1, "data", _arrivals(patch, before), "labels_arrived", patch, by="person")
+
+
+def _new_labels(project: Path, record: list[Iteration]) -> dict[str, int]:
+    """Return how many labels count from now on, where some came in since the last iteration."""
+    before = counted(project, record)
+    return {key: count for key, count in came_in(project).items() if count > before[key]}
+
+
+def _arrivals(patch: dict[str, int], before: dict[str, int]) -> str:
     words = {ANSWERS: "labels came in", REVIEWED: "labels of reviewed rows came in"}
-    because = ", ".join(f"{count - before[key]} {words[key]}" for key, count in patch.items())
-    return Entry(run, last.iteration + 1, "data", because, "labels_arrived", patch, by="person")
+    return ", ".join(f"{count - before[key]} {words[key]}" for key, count in patch.items())
 
 
 def _but_for_labels(project: Path, before: dict[str, int]) -> set[str]:

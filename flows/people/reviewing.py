@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import datetime as dt
 import json
 from collections import Counter
@@ -15,17 +16,28 @@ from rich.markup import escape
 
 from flows.lock import STATE
 from flows.people.labelling import LOCK
+from flows.people.naming import named_by_id
 from flows.people.sheets import LABEL, WHO, Said, check_said, news, read_sheet, shown, write_sheet
 from flows.snapshots import user_name
-from stages.data.labels.log import REVIEWED, ROLES, Reviewed, Role, append_reviewed, read_reviewed
+from stages.data.labels.log import (
+    COMPLETE,
+    REVIEWED,
+    ROLES,
+    Drawn,
+    Reviewed,
+    Role,
+    append_reviewed,
+    read_reviewed,
+)
 from stages.deployment.release_log import POINTER
 from stages.errors import ProjectError
 from stages.files import read_json
 from stages.params import load_params
 from stages.production.log import Entry, PredictionLog
+from stages.production.lots import how_drawn, lot_of, unit_of
 
-ID, SUGGESTION = "prediction_id", "suggestion"
-RESERVED = (ID, "key", "reason", SUGGESTION, "confidence", LABEL, WHO)
+ID, KEY, SUGGESTION = "prediction_id", "key", "suggestion"
+RESERVED = (ID, KEY, "reason", SUGGESTION, "confidence", LABEL, WHO)
 
 
 def waiting(project: Path) -> list[Entry]:
@@ -100,8 +112,9 @@ def take(project: Path, path: Path, *, by: str | None = None) -> int:
     project : Path
         The project.
     path : Path
-        What ``review export`` wrote, its column ``label`` filled in; or Label Studio's JSON export. Rows without
-        a label wait on.
+        What ``review export`` or ``mine`` wrote, its column ``label`` filled in; or Label Studio's JSON export; or a
+        CSV file with ``key`` and ``label``, of which the last predictions of these keys are meant. Rows without a
+        label wait on.
     by : str, optional
         Who labelled, where the file does not say; Git's ``user.name`` when not given.
 
@@ -110,7 +123,8 @@ def take(project: Path, path: Path, *, by: str | None = None) -> int:
     DataError
         If the file or one of its rows cannot be used; nothing is taken in then.
     """
-    given = read_sheet(path, ID, by or user_name(project))
+    who = by or user_name(project)
+    given = named_by_id(project, read_sheet(path, KEY, who)) if _by_key(path) else read_sheet(path, ID, who)
     new = keep(project, given)
     people = len({said.by for said in new})
     console = Console(highlight=False)
@@ -120,8 +134,27 @@ def take(project: Path, path: Path, *, by: str | None = None) -> int:
     return len(new)
 
 
-def keep(project: Path, given: Sequence[Said]) -> list[Said]:
+def _by_key(path: Path) -> bool:
+    """Tell whether a CSV file names its rows by the key of the source alone."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            header = next(csv.reader(file), [])
+    except (OSError, UnicodeDecodeError, csv.Error):
+        return False  # read_sheet says what is wrong
+    return KEY in header and ID not in header
+
+
+def keep(project: Path, given: Sequence[Said], *, complete: bool = False) -> list[Said]:
     """Add labels of predicted rows to ``labels/reviewed.jsonl``, all or none; return those that are new.
+
+    Parameters
+    ----------
+    project : Path
+        The project.
+    given : sequence of Said
+        What was said, by the id of the prediction.
+    complete : bool
+        They are of all rows that there were, whatever the model said of them.
 
     Raises
     ------
@@ -137,11 +170,18 @@ def keep(project: Path, given: Sequence[Said]) -> list[Said]:
     with FileLock(project / LOCK):
         new = news(given, read_reviewed(project), "id")
         if new:
-            append_reviewed(project, [_line(said, entries[said.item], private, roles) for said in new])
+            drawn, otherwise = how_drawn(project), COMPLETE if complete else ""
+            append_reviewed(
+                project,
+                [
+                    _line(said, entry, drawn.get(unit_of(entry), otherwise), private, roles)
+                    for said, entry in ((said, entries[said.item]) for said in new)
+                ],
+            )
     return new
 
 
-def _line(said: Said, entry: Entry, private: Sequence[str], roles: Mapping[Role, str]) -> Reviewed:
+def _line(said: Said, entry: Entry, drawn: Drawn, private: Sequence[str], roles: Mapping[Role, str]) -> Reviewed:
     row: dict[str, Any] = json.loads(entry["row"])
     withheld: list[Role] = [role for role, name in roles.items() if name in private and entry[role] is not None]
     return Reviewed(
@@ -157,6 +197,8 @@ def _line(said: Said, entry: Entry, private: Sequence[str], roles: Mapping[Role,
         row={name: cell for name, cell in row.items() if name not in private},
         withheld=[name for name in row if name in private],
         withheld_roles=withheld,
+        drawn=drawn,
+        lot=lot_of(unit_of(entry)),
     )
 
 

@@ -53,7 +53,9 @@ class Said:
     where: str
 
 
-def write_sheet(rows: pd.DataFrame, names: Sequence[str], *, form: str, out: Path | None, then: str) -> None:
+def write_sheet(
+    rows: pd.DataFrame, names: Sequence[str], *, form: str, out: Path | None, then: str, quiet: bool = False
+) -> None:
     """Write rows that wait for a label.
 
     Parameters
@@ -68,6 +70,8 @@ def write_sheet(rows: pd.DataFrame, names: Sequence[str], *, form: str, out: Pat
         The file; printed when not given.
     then : str
         The command that takes it in again.
+    quiet : bool
+        Say nothing of a file that was written.
     """
     if form == "csv":
         rest = [name for name in rows.columns if name not in names]
@@ -79,6 +83,8 @@ def write_sheet(rows: pd.DataFrame, names: Sequence[str], *, form: str, out: Pat
         print(text, end="")
         return
     write_text(out, text)
+    if quiet:
+        return
     Console(highlight=False).print(escape(f"wrote {len(rows)} rows to {out}; then: {then}"), soft_wrap=True)
 
 

@@ -123,5 +123,8 @@ def _says(stands: Standing) -> list[str]:
         found.append(f"{stands.metric}: {ahead} by {figure(abs(gain['value']))}{ends} on the labelled rows")
     found.append(f"{stands.verdict}: it may be worse by {figure(stands.margin)}, at a level of {figure(stands.level)}")
     if stands.verdict == CANNOT_TELL and stands.more:
-        found[-1] += f"; about {stands.more:,} more labelled rows tell with a chance of 80%"
+        counted = f"about {stands.more:,} more labelled rows tell with a chance of 80%"
+        found[-1] += (
+            f"; {counted if stands.gain['low'] is not None else f'{stands.more:,} more labelled rows at least'}"
+        )
     return found

@@ -17,6 +17,7 @@ from flows.map import Palette, svg_map, ways_back
 from flows.report.costs import costs_section
 from flows.report.diagnosis import curve_section, decomposition_section, frontier_section
 from flows.report.facts import Facts, gather
+from flows.report.flywheel import flywheel_section
 from flows.report.headline import card, headline
 from flows.report.metrics import metrics_section
 from flows.report.past import archive
@@ -41,6 +42,7 @@ SECTIONS: tuple[Callable[[Facts], Section | None], ...] = (
     shift_section,
     slices_section,
     production_section,
+    flywheel_section,
     costs_section,
 )
 INK = Palette(

@@ -1,7 +1,8 @@
 """Where rows reviewed by people join those of the source: to train on, and never among those that judge.
 
 They are the rows of which a model was unsure. Among validation rows, test rows or the pilot they would tell of other
-rows than those to come, so they are only learned from.
+rows than those to come, so they are only learned from. Those that were drawn at random are the other way round: they
+tell what the model is worth in production, so nothing learns from them.
 """
 
 from __future__ import annotations
@@ -20,10 +21,11 @@ from stages.params import WEIGHT
 
 Schema = dict[str, Any]
 Mask = NDArray[np.bool_]
-TRAIN, RELEASE, KNOWN, OUTSIDE, NO_TIME, NO_GROUP = "train", "release", "known", "outside", "no_time", "no_group"
+TRAIN, RELEASE, JUDGES, KNOWN = "train", "release", "judges", "known"
+OUTSIDE, NO_TIME, NO_GROUP = "outside", "no_time", "no_group"
 PLACE = "review.place"
 REVIEW = "review"  # what data.source.label_source says of them
-KEPT = ("id", "by", "at", "release", "predicted", "reason")
+KEPT = ("id", "by", "at", "release", "predicted", "reason", "drawn", "judges")
 
 
 def join(
@@ -106,16 +108,19 @@ def places(
     -------
     ndarray of str
         ``train``; or ``release``: learned from only when the release is fitted on the whole window, as it lies among
-        the validation or test rows by time or group; or why it is not learned from: ``known`` (a row of the source, or
-        a copy), ``outside`` of the window or in the pilot by time or group, ``no_time`` or ``no_group`` to tell by, or
-        what the label step said (``unfit``, ``unknown_label``).
+        the validation or test rows by time or group; or why it is not learned from: ``judges`` (drawn at random),
+        ``known`` (a row of the source, or a copy), ``outside`` of the window or in the pilot by time or group,
+        ``no_time`` or ``no_group`` to tell by, or what the label step said (``unfit``, ``unknown_label``).
     """
     found = _by_group_and_time(rows, parts, schema)
     unfit = rows["review.unfit"].to_numpy(dtype="str")
     found = np.where(unfit == "", found, unfit)
-    used = np.flatnonzero(np.isin(found, (TRAIN, RELEASE)))
-    if len(used):
-        found[used[_known(rows.iloc[used], parts, schema, keyed[used], drop=drop)]] = KNOWN
+    found[rows["review.judges"].to_numpy(dtype=bool) & (unfit == "")] = JUDGES
+    for these in ((JUDGES,), (TRAIN, RELEASE)):
+        used, judging = np.flatnonzero(np.isin(found, these)), np.flatnonzero(found == JUDGES)
+        before = parts if JUDGES in these or not len(judging) else {**parts, JUDGES: rows.iloc[judging]}
+        if len(used):
+            found[used[_known(rows.iloc[used], before, schema, keyed[used], drop=drop)]] = KNOWN
     return found
 
 

@@ -145,11 +145,8 @@ def put(project: Path, candidate: Candidate, sha256: str, *, card: bool = True) 
         with replacing(model) as temporary:
             shutil.copyfile(candidate.model, temporary)
     if card:
-        seen: dict[str, Any] = {
-            "pilot_sha256": candidate.pilot_sha256,
-            "iteration": candidate.iteration,
-            "sha256": sha256,
-        }
+        seen: dict[str, Any] = {"iteration": candidate.iteration, "sha256": sha256}
+        seen |= {"pilot_sha256": candidate.pilot_sha256}
         seen |= {"input": candidate.input} if candidate.input else {}
         write_json(project / told, {**candidate.card, **seen})
     return path, told

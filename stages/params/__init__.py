@@ -22,6 +22,7 @@ from stages.params.data import (
     Validate,
 )
 from stages.params.deployment import Canary, Champion, Deployment, Fairness, Robustness, Serve, Shift, Slices, Watch
+from stages.params.flywheel import Flywheel
 from stages.params.labels import Labels
 from stages.params.loading import Params, check_params, load_params, read_params, refuse_bare_dates
 from stages.params.planning import BY_PRICES, Budgets, Combine, Decision, Outcome, Planning, Progress, Requirement
@@ -59,6 +60,7 @@ __all__ = [
     "Ethics",
     "Fairness",
     "FlightsSource",
+    "Flywheel",
     "HardSlice",
     "Invariance",
     "Labels",

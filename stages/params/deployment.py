@@ -8,6 +8,7 @@ from pydantic import Field
 
 from stages.params.base import Count, Section, Share, Variable
 from stages.params.behaviour import BehaviourTest
+from stages.params.flywheel import Flywheel
 
 
 class Slices(Section):
@@ -194,3 +195,4 @@ class Deployment(Section):
     serve: Serve = Field(default_factory=Serve)
     watch: Watch = Field(default_factory=Watch)
     canary: Canary = Field(default_factory=Canary)
+    flywheel: Flywheel = Field(default_factory=Flywheel)

@@ -19,7 +19,6 @@ from stages.production import sides
 from stages.production.canary_rows import Comparison
 from stages.production.canary_verdict import more_rows, verdict
 from stages.production.log import PredictionLog
-from stages.training.comparison import MIN_ROWS, UNKNOWN
 from stages.training.metrics import Figure
 
 
@@ -122,11 +121,9 @@ def standing(project: Path) -> Standing | None:
     told = [sides.said(log, side, classes=classes is not None) for side in (release, beside)]
     both, alike = sides.agreement(log, release, beside, classes=classes is not None) if line.shadow else (0, None)
     found = Comparison(project, work, log, line, (release, beside), cards).compared([item["answered"] for item in told])
-    settings, gain = work.params.deployment.canary, found.gain or dict(UNKNOWN)
-    rows = found.rows[0] if line.shadow else sum(found.rows)
-    more = more_rows(gain, settings.margin, rows, settings.level)
-    if more is None and min(found.rows) < MIN_ROWS:
-        more = sum(MIN_ROWS - count for count in (found.rows[:1] if line.shadow else found.rows) if count < MIN_ROWS)
+    settings = work.params.deployment.canary
+    more = more_rows(found.gain, settings.margin, found.count, settings.level)
+
     named = ((release.release, int(pointer["iteration"])), (beside.release, line.iteration))
     stands = [
         Stands(*names, **item, labelled=count, value=value)
@@ -140,11 +137,11 @@ def standing(project: Path) -> Standing | None:
         both=both,
         alike=alike,
         metric=work.row_metric,
-        gain=gain,
+        gain=found.gain,
         margin=settings.margin,
         level=settings.level,
-        verdict=verdict(gain, settings.margin),
-        more=more,
+        verdict=verdict(found.gain, settings.margin),
+        more=found.lacking or None if more is None else more,
         why=found.why,
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,8 @@ from stages.production.log import Entry, PredictionLog
 from stages.production.released import policy_of
 from stages.production.sides import Side
 from stages.production.unseen import wide_enough
-from stages.training.comparison import paired_gain, unpaired_gain
+from stages.training.comparison import MIN_ROWS, UNKNOWN, paired_gain, unpaired_gain
+from stages.training.intervals import units, widening
 from stages.training.metrics import Array, Figure, Flags, Scorer, constant_prediction
 
 FEWEST = 5  # labelled rows that stand for the answered ones, or for the others
@@ -30,12 +31,37 @@ RARE = 0.01  # a kind of row that is rarer may be missing among the labelled one
 
 @dataclass(frozen=True)
 class Compared:
-    """What labelled rows say of the two."""
+    """What labelled rows say of the two.
 
-    rows: tuple[int, int] = (0, 0)
+    Attributes
+    ----------
+    rows : tuple of int
+        How many of the release, and of the model beside it.
+    paired : bool
+        Whether they are the same rows.
+    values : tuple of float or None
+        The charter's metric of both.
+    gain : figure
+        By how much the model beside the release is better.
+    why : str
+        Why that is not known; empty where it is.
+    """
+
+    rows: tuple[int, int]
+    paired: bool
     values: tuple[float | None, float | None] = (None, None)
-    gain: Figure | None = None
+    gain: Figure = field(default_factory=lambda: dict(UNKNOWN))
     why: str = ""
+
+    @property
+    def count(self) -> int:
+        """How many labelled rows there are, a pair being one."""
+        return self.rows[0] if self.paired else sum(self.rows)
+
+    @property
+    def lacking(self) -> int:
+        """How many labelled rows are lacking until anything can be told of how much they vary."""
+        return sum(max(0, MIN_ROWS - count) for count in (self.rows[:1] if self.paired else self.rows))
 
 
 class Comparison:
@@ -62,7 +88,7 @@ class Comparison:
             its = {content: its[content] for content in mine}
         rows = (len(mine), len(its))
         if not rows[0] or not rows[1]:
-            return Compared(rows, why="no row that both could be compared on is labelled yet")
+            return Compared(rows, self.line.shadow, why="no row that both could be compared on is labelled yet")
         pooled = np.array([self.labels[content] for content in (*mine, *its)])
         constant = constant_prediction(self.work.task, pooled, len(self.cards[0]["classes"] or [0]))
         blocks = self._blocks([*mine.values()] if self.line.shadow else [*mine.values(), *its.values()])
@@ -72,7 +98,7 @@ class Comparison:
         )
         worth, why = self._worth(champion, challenger, answered)
         if worth is None:
-            return Compared(rows, why=why)
+            return Compared(rows, self.line.shadow, why=why)
         metric, sampling = self.work.row_metric, self._sampling()
         values = tuple(
             _known(scorer.score([metric], weight)[metric])
@@ -82,9 +108,10 @@ class Comparison:
             gain = paired_gain(challenger, champion, metric, **sampling, worth=worth[0])
         else:
             gain = unpaired_gain(challenger, champion, metric, blocks, **sampling, worth=(worth[1], worth[0]))
+        gain = widened(gain, units(min(rows), blocks) if min(rows) >= MIN_ROWS else 0, sampling["level"])
         gain = wide_enough(gain, challenger, champion, metric, sampling["level"], (worth[1], worth[0]))
         few = "" if gain["low"] is not None else "the labelled rows are too few to tell how much they vary"
-        return Compared(rows, (values[0], values[1]), gain, few)
+        return Compared(rows, self.line.shadow, (values[0], values[1]), gain, few)
 
     def _mine(self, its: Mapping[str, Entry]) -> dict[str, Entry]:
         """Return what the release said: of the rows of its shadow, or of those on its own side of the draw."""
@@ -139,6 +166,15 @@ class Comparison:
     def _sampling(self) -> dict[str, Any]:
         params = self.work.params
         return {"n": params.training.bootstrap.n, "level": params.deployment.canary.level, "seed": params.seed}
+
+
+def widened(gain: Figure, count: int, level: float) -> Figure:
+    """Return a gain whose interval is as wide as ``count`` rows or blocks ask for; without one where they are none."""
+    value, low, high = gain["value"], gain["low"], gain["high"]
+    if value is None or low is None or high is None or not count:
+        return {"value": value, "low": None, "high": None}
+    wide = widening(count, level)
+    return {"value": value, "low": value + wide * (low - value), "high": value + wide * (high - value)}
 
 
 def representative(answered: Flags, share: float | None) -> tuple[Array, str]:

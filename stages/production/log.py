@@ -16,6 +16,7 @@ from sqlalchemy import (
     URL,
     Boolean,
     Column,
+    ColumnElement,
     Connection,
     Executable,
     Float,
@@ -25,6 +26,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    and_,
     create_engine,
     event,
     func,
@@ -71,7 +73,15 @@ PREDICTIONS = Table(
     Index("by_key", "key", "number"),
 )
 LIGHT = [column for column in PREDICTIONS.c if column.name not in ("probabilities", "row")]
-GIVEN = PREDICTIONS.c.role != SHADOW
+WATCHED = "watch"  # the first word of the source of what `watch` predicted of its own accord
+
+
+def given(columns: Any) -> ColumnElement[bool]:
+    """Return the condition of a prediction that somebody asked for and got: no shadow's, and none of `watch`."""
+    return and_(columns.role != SHADOW, ~columns.source.startswith(f"{WATCHED} ", autoescape=True))
+
+
+GIVEN = given(PREDICTIONS.c)
 Entry = Mapping[str, Any]
 
 
@@ -114,23 +124,14 @@ class PredictionLog:
         Of a row with a key the last prediction counts: one that a later release answers waits no longer. The rows and
         probabilities themselves are left out; `find` has them. Nobody waits for what a shadow said.
         """
-        later, now = PREDICTIONS.alias(), PREDICTIONS.c
-        overtaken = (
-            select(later.c.number)
-            .where(later.c.key == now.key, later.c.number > now.number, later.c.role != SHADOW)
-            .exists()
-        )
-        asked = (
-            select(*LIGHT)
-            .where(GIVEN, now.answered.is_(False), or_(now.key.is_(None), ~overtaken))
-            .order_by(now.at, now.confidence, now.number)
-        )
+        now = PREDICTIONS.c
+        asked = select(*LIGHT).where(now.answered.is_(False), last_word()).order_by(now.at, now.confidence, now.number)
         return self.fetch([asked])
 
-    def since(self, number: int, release: str, *, apart: str) -> list[Entry]:
-        """Return what a release answered after a prediction, in that order; but for sources that begin with a word."""
+    def since(self, number: int, release: str) -> list[Entry]:
+        """Return what a release answered after a prediction, in that order."""
         now = PREDICTIONS.c
-        mine = (now.number > number, now.release == release, ~now.source.startswith(f"{apart} ", autoescape=True))
+        mine = (GIVEN, now.number > number, now.release == release)
         return self.fetch([select(PREDICTIONS).where(*mine).order_by(now.number)])
 
     def find(self, ids: Iterable[str]) -> dict[str, Entry]:
@@ -145,6 +146,10 @@ class PredictionLog:
         return {
             str(entry["reason"]): int(entry["n"]) for entry in sorted(found, key=lambda entry: str(entry["reason"]))
         }
+
+    def read(self, *queries: Executable) -> list[Entry]:
+        """Return what queries of `PREDICTIONS` give, one after the other; nothing where there is no log yet."""
+        return self.fetch(queries)
 
     def fetch(self, queries: Iterable[Executable]) -> list[Entry]:
         """Return what queries find, in their order; nothing where there is no log yet."""
@@ -173,6 +178,13 @@ class PredictionLog:
             ) from None
         finally:
             self.engine.dispose()
+
+
+def last_word() -> ColumnElement[bool]:
+    """Return the condition of a prediction that was given, and that no later one of the same key has overtaken."""
+    later, now = PREDICTIONS.alias(), PREDICTIONS.c
+    newer = (given(later.c), later.c.key == now.key, later.c.number > now.number)
+    return and_(GIVEN, or_(now.key.is_(None), ~select(later.c.number).where(*newer).exists()))
 
 
 class Writer:

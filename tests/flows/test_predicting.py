@@ -324,6 +324,26 @@ def test_a_run_takes_up_at_data_when_labels_of_reviewed_rows_came_in(project: Pa
     assert entry.take_up(project, [known]) == entry.Ended(known)
 
 
+def test_an_edit_of_the_params_takes_labels_along_and_a_restored_iteration_does_not(project: Path) -> None:
+    predict(project, project / "new.csv", out=project / "o.csv")
+    last = ended(project)
+    reviewing.export(project, out=project / "sheet.csv", count=2)
+    label(project)
+    reviewing.take(project, project / "sheet.csv", by="ann")
+    patching.apply(project, {"planning.budgets.labels": 7})
+    restored = last.model_copy(update={"iteration": 3, "params_before": patching.params_hash(project)})
+    found = entry.take_up(project, [restored, last])
+    assert isinstance(found, entry.Entry)
+    assert (found.stage, found.because, found.patch) == ("planning", "params.yaml is now that of iteration 3", {})
+    for _ in range(2):  # the second time, as after a kill before the iteration was recorded
+        found = entry.take_up(project, [last])
+        assert isinstance(found, entry.Entry)
+        assert (found.stage, found.row) == ("planning", "edited")
+        assert found.because == "a person edited params.yaml; 2 labels of reviewed rows came in"
+        assert found.patch == {"data.labels.reviewed": 2}
+        assert load_params(project).data.labels.reviewed == 2
+
+
 def ended(project: Path) -> Iteration:
     now = patching.params_hash(project)
     return Iteration(

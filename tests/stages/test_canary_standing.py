@@ -140,6 +140,22 @@ def test_the_verdict_is_by_the_margin(tmp_path: Path, wrong: int, verdict: str) 
     assert (found.more == 0) == (verdict != CANNOT_TELL)
 
 
+@pytest.mark.parametrize(("groups", "tells"), [(4, False), (50, True)])
+def test_rows_of_a_group_hang_together(tmp_path: Path, groups: int, tells: bool) -> None:
+    project, right = project_of(tmp_path, 0.0), truth(200)
+    write_json(project / "data/schema.json", {"group": "g", "time": None, "classes": ["no", "yes"]})
+    entries = [
+        logged(f"p{at}", role, says, group=str(at % groups))
+        for at, says in enumerate(right)
+        for role in ("release", "shadow")
+    ]
+    told(project, entries, {f"release p{at}": says for at, says in enumerate(right)})
+    found = standing(project)
+    assert found is not None
+    assert (found.gain["low"] is not None) == tells
+    assert (found.verdict == NOT_INFERIOR) == tells
+
+
 def test_a_release_that_came_later_is_compared_from_then_on(tmp_path: Path) -> None:
     project = project_of(tmp_path, 0.5)
     names = [f"p{at}" for at in range(200)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,10 @@ from sqlalchemy import MetaData, Table, insert, text
 
 from stages.errors import DataError
 from stages.files import write_json
+from stages.flywheel import pool
+from stages.flywheel.growth import predictions_by_day
 from stages.production.log import FILE, PREDICTIONS, Entry, PredictionLog
+from stages.production.lots import lot_of, unit_of
 from tests.stages.releasing import many_kinds, params_of
 
 
@@ -156,3 +160,25 @@ def test_several_may_bring_an_older_log_up_to_date_at_once(log: PredictionLog) -
     assert found == [{}] * 8
     with log.engine.begin() as connection:
         connection.execute(text("drop table predictions"))
+
+
+def test_rows_are_drawn_by_their_lots_and_counted_by_day(log: PredictionLog) -> None:
+    def row(lot: str, key: str | None, **more: Any) -> Entry:
+        name = lot.ljust(24, "0")
+        return entry(f"f{name[:23]}" if key else name, **{"content": name, "key": key, "reason": "", **more})
+
+    late = {"at": "2024-05-03T00:00:00.000+00:00"}
+    with log.writing() as writer:
+        writer.add([row("1", "a"), row("2", None), row("3", "b"), row("4", None), row("9", "c", reason="out_of_scope")])
+        writer.add([row("8", "b", id="d" * 24, **late), row("0", None, reason="out_of_scope")])
+
+    def lots(entries: list[Entry]) -> list[str]:
+        return [unit_of(item)[0] for item in entries]
+
+    assert lots(pool.to_draw(log, set(), 9)) == ["1", "2", "4", "8"]  # the last word of b counts
+    assert lots(pool.to_draw(log, {"1".ljust(24, "0")}, 2)) == ["2", "4"]
+    assert lots(pool.newest(log, {"2".ljust(24, "0")}, 9)) == ["8", "4", "1"]
+    assert lots(pool.newest(log, set(), 2)) == ["8", "4"]
+    assert pool.owed(log, {"2".ljust(24, "0")}, lot_of("4".ljust(24, "0"))) == (3, 1)
+    assert pool.owed(log, set(), 1.0) == (4, 0)
+    assert predictions_by_day(log) == {dt.date(2024, 5, 1): 6, dt.date(2024, 5, 3): 1}

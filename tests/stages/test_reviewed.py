@@ -284,3 +284,39 @@ def test_hard_slices_weigh_them_too(project: Path) -> None:
     found = run(project, reviewed("p1"), reviewed("p2", row={"a": 0.3, "b": "y"}))
     assert found["train"][WEIGHT].iloc[-2:].tolist() == [3.0, 1.0]
     assert load_params(project).data.labels.reviewed == 2
+
+
+def test_rows_drawn_at_random_judge_and_nothing_learns_from_them_or_their_copies(project: Path) -> None:
+    roles(project, key="id")
+    drawn: dict[str, Any] = {"drawn": "random", "lot": 0.2}
+    found = run(
+        project,
+        reviewed("p1", key="k1", row={"a": 0.1, "b": "x"}, lot=0.9),
+        reviewed("p2", key="k2", row={"a": 0.2, "b": "x"}, **drawn),
+        reviewed(
+            "p3", key="k3", row={"a": 0.3, "b": "x"}, lot=0.1, reason="unsure"
+        ),  # of the sample, whoever labelled it
+        reviewed("p4", key="s001", **drawn),  # the source has it by now, so it is trained on
+        reviewed("p5", key=None, row={"a": 0.2, "b": "x"}, lot=0.8),  # a copy of one that judges
+        reviewed("p6", key="k6", row={"a": 0.2}, **drawn),
+    )
+    expected = {"p1": "train", "p2": "judges", "p3": "judges", "p4": "known", "p5": "known", "p6": "unfit"}
+    assert places(found) == expected
+    assert found["train"]["id"].tolist()[-1] == "k1"
+    told = found["reviewed"].set_index("review.id")
+    assert told.loc["p2", "review.drawn"] == "random"
+    assert read_json(project / "metrics/data.json")["reviewed"] == {"judges": 2, "known": 2, "train": 1, "unfit": 1}
+
+
+def test_rows_that_judge_need_no_place_in_time(project: Path) -> None:
+    roles(project, time="day")
+    drawn: dict[str, Any] = {"drawn": "random", "lot": 0.2}
+    later = reviewed("p1", time="2031-01-01T00:00:00+00:00", **drawn)
+    found = run(project, later, reviewed("p2", row={"a": 0.5, "b": "x"}, **drawn))
+    assert places(found) == {"p1": "judges", "p2": "judges"}
+
+
+def test_the_more_is_drawn_the_more_rows_judge_and_an_older_count_brings_them_back(project: Path) -> None:
+    lines = [reviewed("p1", lot=0.3), reviewed("p2", row={"a": 0.5, "b": "x"}, lot=0.4, drawn="random")]
+    assert places(run(project, *lines)) == {"p1": "judges", "p2": "judges"}
+    assert places(run(project, count=1)) == {"p1": "train"}

@@ -149,11 +149,11 @@ def test_a_look_reads_answers_logs_and_measures(clinic: Path) -> None:
     ways = told(found)["production_worse"]["evidence"]
     assert ways["take_production"] == {"data.collect.until": "2024-06-01", "data.collect.end": "2024-05-04"}
     assert ways["production_rows"] == 99
-    logged = PredictionLog(clinic).since(0, read_log(clinic)[-1].sha256[:12], apart="nothing")
+    logged = PredictionLog(clinic).since(0, read_log(clinic)[-1].sha256[:12])
     assert len(logged) == 99
     again = look(clinic, asked(clinic, "2024-04-29", "2024-06-01"))
     assert again["signals"] == found["signals"]
-    assert len(PredictionLog(clinic).since(0, read_log(clinic)[-1].sha256[:12], apart="nothing")) == 99
+    assert len(PredictionLog(clinic).since(0, read_log(clinic)[-1].sha256[:12])) == 99
 
 
 def test_a_window_that_is_not_whole_is_waited_for(clinic: Path) -> None:

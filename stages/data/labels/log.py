@@ -25,6 +25,10 @@ ANSWERS, QUEUE, REVIEWED = "labels/answers.jsonl", "labels/queue.csv", "labels/r
 Line = TypeVar("Line", bound=BaseModel)
 Role = Literal["key", "time", "group"]
 ROLES: tuple[Role, ...] = get_args(Role)
+Drawn = Literal["", "random", "chosen", "complete"]
+RANDOM: Drawn = "random"
+CHOSEN: Drawn = "chosen"
+COMPLETE: Drawn = "complete"
 
 
 class Answer(BaseModel):
@@ -72,6 +76,11 @@ class Reviewed(BaseModel):
         Features that may not leave the project (``planning.security.private``): they stand in the log alone.
     withheld_roles : list of str
         Those of key, time and group whose column may not either; they are None here.
+    drawn : {"", "random", "chosen", "complete"}
+        How the row came to be labelled: drawn at random or chosen as a hard case by ``loopwright mine``; in a table of
+        all rows that there were; or otherwise, as the model left it to people or somebody corrected an answer.
+    lot : float or None
+        The row's random number, by which it is drawn or not (`stages.production.lots`); None in lines from before.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -90,6 +99,8 @@ class Reviewed(BaseModel):
     row: dict[str, float | str | None]
     withheld: list[str]
     withheld_roles: list[Role] = []
+    drawn: Drawn = ""
+    lot: float | None = None
 
     @property
     def item(self) -> str:

@@ -18,9 +18,10 @@ from stages.data.labels.merging import answers_table, people
 from stages.data.labels.reading import Coder
 from stages.errors import DataError
 from stages.params import Within
+from stages.production.lots import frontier, judges
 
 KINDS = {"number": (int, float), "category": (str,)}
-HEAD = ("item", "id", "key", "time", "group", "by", "at", "release", "predicted", "reason")
+HEAD = ("item", "id", "key", "time", "group", "by", "at", "release", "predicted", "reason", "drawn")
 UNKNOWN_LABEL, UNFIT = "unknown_label", "unfit"
 
 
@@ -44,11 +45,13 @@ def reviewed_rows(project: Path, count: int, schema: dict[str, Any], coder: Code
     Returns
     -------
     DataFrame
-        ``item`` (the key, else the prediction), what the log of labels tells of the row, ``value`` (class code, or
-        number), ``unfit`` (why it cannot be learned from now, else empty: its label is no class of these data, it is
-        out of their scope, or a feature is not known of it), and each feature as ``row.NAME``.
+        ``item`` (the key, else the prediction), what the log of labels tells of the row, ``judges`` (whether it is one
+        of the random sample of production), ``value`` (class code, or number), ``unfit`` (why it cannot be learned from
+        now, else empty: its label is no class of these data, it is out of their scope, or a feature is not known of
+        it), and each feature as ``row.NAME``.
     """
     labels = _whole(project, read_reviewed(project, count))
+    upto = frontier(labels)
     names = _row_names(labels, _columns(schema))
     last: dict[str, int] = {}
     for place, name in enumerate(names):
@@ -67,15 +70,21 @@ def reviewed_rows(project: Path, count: int, schema: dict[str, Any], coder: Code
     unfit[~_in_scope(rows, schema)] = OUT_OF_SCOPE
     unfit[[name not in values.index for name in last]] = UNKNOWN_LABEL
     head = pd.DataFrame({name: [getattr(label, name) for label in told] for name in HEAD}, dtype="str")
-    columns = {
-        f"{ROW}{name}": pd.Series([_cell(row.get(name), kind) for row in rows], dtype=DTYPES[kind])
-        for name, kind in schema["features"].items()
-    }
     found = head.assign(
+        judges=[judges(label, upto) for label in told],
         value=values.reindex(list(last)).to_numpy(dtype="float64"),
         unfit=pd.Series(unfit, index=head.index, dtype="str"),
     )
-    return pd.concat([found, pd.DataFrame(columns, index=head.index)], axis=1)
+    return pd.concat([found, frame_of(rows, schema["features"]).add_prefix(ROW)], axis=1)
+
+
+def frame_of(rows: Sequence[Mapping[str, Any]], features: Mapping[str, str]) -> pd.DataFrame:
+    """Return logged rows as a model reads them: each feature as numbers or text, missing where it is neither known."""
+    columns = {
+        name: pd.Series([_cell(row.get(name), kind) for row in rows], dtype=DTYPES[kind])
+        for name, kind in features.items()
+    }
+    return pd.DataFrame(columns, index=range(len(rows)))
 
 
 DTYPES: dict[str, Any] = {"number": "float64", "category": "str"}

@@ -16,7 +16,7 @@ from stages.data.labels.log import read_reviewed
 from stages.data.labels.reading import Coder
 from stages.production.log import Entry, PredictionLog
 from stages.production.watch.reference import Reference
-from stages.production.watch.seen import SOURCE, Seen
+from stages.production.watch.seen import Seen
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def logged(project: Path, reference: Reference, after: int) -> Logged | None:
     Each row counts once, by its last prediction; rows that `watch` itself predicted do not, as it looks at them where
     they come from.
     """
-    entries = PredictionLog(project).since(after, reference.released.name, apart=SOURCE)
+    entries = PredictionLog(project).since(after, reference.released.name)
     if not entries:
         return None
     once = {(entry["key"], entry["content"]): entry for entry in entries}

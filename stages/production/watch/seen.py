@@ -16,14 +16,13 @@ from stages.data.labels.reading import Coder
 from stages.data.sources.columns import cells_of
 from stages.data.sources.raw import Raw
 from stages.params import Within
-from stages.production.log import PredictionLog
+from stages.production.log import WATCHED, PredictionLog
 from stages.production.recording import entries_of, now
 from stages.production.released import Released
 from stages.production.rows import Rows
 from stages.shift.sides import draw
 
 PART = 20_000
-SOURCE = "watch"  # how the log tells these predictions from those that somebody asked for
 
 
 @dataclass(frozen=True)
@@ -86,7 +85,7 @@ def answered(
     DataError
         If a cell or a column is not what the release takes in, or the predictions cannot be logged.
     """
-    rows, source = released.read(raw), f"{SOURCE} {days[0]} to {days[1]}"
+    rows, source = released.read(raw), f"{WATCHED} {days[0]} to {days[1]}"
     at = now()
     with PredictionLog(project).writing() as log:
         for start in range(0, len(rows), PART):
