@@ -61,7 +61,13 @@ def run(project: Path) -> None:
     }
     beside |= {"seen": limits(learned, work.schema["features"])}
     shift = measured_shift(work, pilot)
-    write_json(project / "release" / "pilot.json", {"rows": len(pilot), "shift": shift, **beside})
+    blocks = work.blocks(pilot)
+    size = {
+        "rows": len(pilot),
+        "units": len(pilot) if blocks is None else len(set(blocks.tolist())),
+        "blocks": blocks is not None,
+    }
+    write_json(project / "release" / "pilot.json", {**size, "shift": shift, **beside})
 
 
 def _worth(

@@ -21,7 +21,7 @@ from stages.params.data import (
     Tabular,
     Validate,
 )
-from stages.params.deployment import Champion, Deployment, Fairness, Robustness, Serve, Shift, Slices
+from stages.params.deployment import Champion, Deployment, Fairness, Pilot, Robustness, Serve, Shift, Slices
 from stages.params.labels import Labels
 from stages.params.loading import Params, check_params, load_params, read_params, refuse_bare_dates
 from stages.params.planning import BY_PRICES, Budgets, Combine, Decision, Outcome, Planning, Progress, Requirement
@@ -66,6 +66,7 @@ __all__ = [
     "MinimumFunctionality",
     "Outcome",
     "Params",
+    "Pilot",
     "Planning",
     "Prices",
     "Progress",

@@ -52,6 +52,27 @@ class Shift(Section):
     )
 
 
+class Pilot(Section):
+    """How much the pilot must be able to tell before a release."""
+
+    margin: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.5,
+        description="Share of what a requirement asks for beyond the constant that the unfavourable end of the pilot's "
+        "interval may lack; where the constant is no worse than the bound, share of the bound. Half of the effect is "
+        "what non-inferiority trials mostly keep (FDA 2016). 0: the whole interval must meet it.",
+    )
+    power: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.8,
+        description="Chance that a pilot as large as is said to be needed tells it; 0.8 is usual (Cohen 1988).",
+    )
+    unsure: Literal["by_source", "wait", "release"] = Field(
+        "by_source",
+        description="What happens when every requirement is met and the pilot is too small to tell: wait for more "
+        "rows, or release and say so; by_source waits where the source has a time, so that later rows come. A pilot "
+        "that is too small for any interval never releases.",
+    )
+
+
 class Champion(Section):
     """When a new model may take the place of the released one."""
 
@@ -131,6 +152,7 @@ class Deployment(Section):
     robustness: Robustness = Field(default_factory=Robustness)
     slices: Slices = Field(default_factory=Slices)
     shift: Shift = Field(default_factory=Shift)
+    pilot: Pilot = Field(default_factory=Pilot)
     champion: Champion = Field(default_factory=Champion)
     log: Log = Field(default_factory=Log)
     serve: Serve = Field(default_factory=Serve)
