@@ -76,10 +76,22 @@ class Pilot(Section):
 class Champion(Section):
     """When a new model may take the place of the released one."""
 
-    replace: Literal["surely_better", "unless_worse", "always"] = Field(
+    replace: Literal["surely_better", "not_inferior", "unless_worse", "always"] = Field(
         "surely_better",
         description="A new model that meets the charter replaces a released one that meets it too when it is surely "
-        "better on the rows of the pilot, unless it is surely worse, or always.",
+        "better on the rows of the pilot; when it is surely no worse by more than `margin`, and there is one of "
+        "`reasons`; unless it is surely worse; or always.",
+    )
+    margin: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.1,
+        description="Not inferior: share of the released model's advantage over the constant that may be lost, in the "
+        "charter's metric. That nine tenths are kept is a choice, stricter than the half of many trials (FDA 2016): "
+        "the released model costs nothing to keep.",
+    )
+    reasons: list[Literal["wish", "smaller", "newer"]] = Field(
+        ["wish", "smaller", "newer"],
+        description="Not inferior, and worth the change: it meets a soft requirement that the released one misses; it "
+        "is smaller by a fifth or more; it has learned from later rows. Empty: no reason is asked for.",
     )
     min_gain: Annotated[float, Field(ge=0)] = Field(
         0.0, description="Surely better: the interval of the gain in the charter's metric lies above this."

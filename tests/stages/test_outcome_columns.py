@@ -59,7 +59,7 @@ def test_the_metric_improves_and_the_outcome_does_not_as_a_table_joined_by_key_t
     tumours.to_csv(tmp_path / "table.csv", index=False)
     project = init(tmp_path / "project", tmp_path / "table.csv", "target", key="patient")
     outcome = {"columns": COLUMNS, "table": "labels/months.csv", "min_gain": 0.5, "unit": "months"}
-    rule = {"planning.rule": ["worst_area"], "training.bootstrap.n": 200}
+    rule = {"planning.rule": ["worst_area"], "training.bootstrap.n": 100}
     patching.apply(project, {"planning.outcome": outcome, **rule})
     keyed = pd.concat([tumours[["patient"]], worth(tumours, large_only=True)], axis=1)
     keyed.sample(frac=1, random_state=0).to_csv(project / "labels" / "months.csv", index=False)
@@ -84,14 +84,13 @@ def test_columns_of_the_source_are_no_features(tumours: pd.DataFrame, tmp_path: 
     table = pd.concat([tumours.drop(columns="patient"), worth(tumours, large_only=False)], axis=1)
     table.to_csv(tmp_path / "table.csv", index=False)
     project = init(tmp_path / "project", tmp_path / "table.csv", "target")
-    patching.apply(project, {"planning.outcome": {"columns": COLUMNS, "unit": "months"}, "training.bootstrap.n": 50})
-    for step in (charter, collect, validate, label, split):
-        step.run(project)
-    schema = read_json(project / "data" / "schema.json")
+    patching.apply(project, {"planning.outcome": {"columns": COLUMNS, "unit": "months"}})
+    collect.run(project)
+    schema, rows = read_json(project / "data" / "schema.json"), read_parquet(project / "data" / "pilot.parquet")
     assert set(COLUMNS.values()).isdisjoint(schema["features"])
     assert schema["dropped"]["if_treated"] == "planning.outcome: what a decision brings"
-    rows = read_parquet(project / "data" / "splits" / "valid.parquet")
-    assert (rows["outcome.if_treated"] == rows["if_treated"]).all()
+    parts = with_brought({"pilot": rows}, Outcome(columns=COLUMNS).model_dump(), schema, project)
+    assert (parts["pilot"]["outcome.if_treated"] == rows["if_treated"]).all()
     patching.apply(project, {"planning.outcome.columns": {"benign": "if_left", "malignant": "if_treted"}})
     with pytest.raises(ParamsError, match=r"planning\.outcome\.columns: column 'if_treted' is not in the data"):
         collect.run(project)
