@@ -39,8 +39,14 @@ def reached(entry: dict[str, Any]) -> str:
     """Return what was reached of a requirement, and what the pilot has to rule out."""
     least = "" if entry["least"] == entry["bound"] else f", no worse than {figure(entry['least'])}"
     ends = interval(entry["low"], entry["high"])
-    asked = bound_words(entry["side"], entry["bound"])
-    return f"{entry['metric']} {figure(entry['value'])} ({ends}), required {asked}{least}"
+    return f"{entry['metric']} {figure(entry['value'])} ({ends}), {asked(entry)}{least}"
+
+
+def asked(entry: dict[str, Any]) -> str:
+    """Return what is required; a gain has to lie above its limit."""
+    if "gain" in entry:
+        return f"above {figure(entry['bound'])}"
+    return f"required {bound_words(entry['side'], entry['bound'])}"
 
 
 def told(entry: dict[str, Any]) -> str:

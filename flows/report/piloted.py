@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from flows.pilot import apart_words, beside, needed, rows_words, told
+from flows.pilot import apart_words, asked, beside, needed, rows_words, told
 from flows.report.facts import Facts, evidence
 from flows.report.pieces import Section, Table
 from flows.words import figure, interval
-from stages.requirements import bound_words
 
 
 def pilot_section(facts: Facts) -> Section | None:
@@ -34,7 +33,7 @@ def _needed(entries: list[dict[str, Any]], iteration: int) -> Table:
             entry["metric"],
             figure(entry["value"]),
             interval(entry["low"], entry["high"]),
-            bound_words(entry["side"], entry["bound"]),
+            asked(entry).removeprefix("required "),
             figure(entry["least"]),
             told(entry),
             rows_words(entry),

@@ -9,6 +9,7 @@ from stages.deployment.enough import Size, gained, judged, needed_for, pilot_uns
 from stages.deployment.outcome import outcome_flat, outcome_low
 from stages.deployment.replacing import no_better_than_rule
 from stages.files import read_json
+from stages.requirements import surely
 from stages.signals import Signal
 
 
@@ -50,6 +51,13 @@ def best_by_outcome(work: Context) -> dict[str, Any] | None:
     return {"candidate": best, "value": known[best], "was": brings.get(work.chosen)}
 
 
+def _flat(brings: dict[str, Any], least: float, size: Size) -> dict[str, Any]:
+    """Return what leaves open whether the metric misleads: the gain of the outcome, or else the lead by the metric."""
+    if surely(brings["gain"], "below", least):
+        return gained(f"the lead over the rule by {brings['metric']}", brings["metric_gain"], 0.0, size)
+    return gained("the gain of the outcome beyond the rule", brings["gain"], least, size)
+
+
 def unsure_signal(
     entries: list[dict[str, Any]],
     measured: dict[str, Any],
@@ -71,7 +79,7 @@ def unsure_signal(
             item = {"metric": "outcome", **brings["model"], "bound": wanted.at_least, "side": "at_least"}
             found.append(judged(item, brings["constant"]["value"], size, settings.margin))
         if any(signal.name == "outcome_flat" and signal.fires is None for signal in worth):
-            found.append(gained("gain of the outcome beyond the rule", brings["gain"], wanted.min_gain, size))
+            found.append(_flat(brings, wanted.min_gain, size))
     waits = settings.unsure == "wait" or (settings.unsure == "by_source" and bool(work.schema["time"]))
     ways = {"longer_pilot": work.schema.get("longer_pilot")}
     return pilot_unsure(found, size, settings, waits=waits, missed=missed, evidence=ways)

@@ -22,6 +22,7 @@ from stages.training.intervals import MIN_ROWS, widening
 from stages.training.metrics import Figure
 
 Entry = Mapping[str, Any]
+FARTHEST = 1e6  # intervals wider than so many distances are not told by any number of rows worth naming
 
 
 @dataclass(frozen=True)
@@ -112,12 +113,11 @@ def rows_needed(size: Size, distance: float, half: float) -> int | None:
     >>> rows_needed(size, 0.1, 0.1), rows_needed(size, 0.2, 0.1), rows_needed(size, 0.0, 0.1)
     (205, 52, None)
     """
-    if distance <= 0:
+    if not distance > 0 or half > distance * FARTHEST:
         return None
     normal = NormalDist()
     reach = 1 + normal.inv_cdf(size.power) / normal.inv_cdf((1 + size.level) / 2)
-    times = (reach * half / distance) ** 2
-    return size.times(times) if math.isfinite(times) else None
+    return size.times((reach * half / distance) ** 2)
 
 
 def half_width(size: Size, figure: Mapping[str, Any], *, larger: bool, scale: float = 1.0) -> float:
@@ -151,31 +151,35 @@ def judged(item: Entry, constant: float | None, size: Size, margin: float) -> di
     Returns
     -------
     dict
-        ``least``: what the unfavourable end must reach; ``told``: whether it does; ``rows_needed``.
+        ``least``: what the unfavourable end must reach; ``told``: whether it does; ``rows_needed`` to tell the value
+        from it, whichever side it is on.
     """
     larger, bound = item["side"] == "at_least", float(item["bound"])
     sign = 1.0 if larger else -1.0
     asked = 0.0 if constant is None or not math.isfinite(constant) else sign * (bound - constant)
     room = margin * (asked if asked > 0 else abs(bound))
     least = bound - sign * room
-    half = half_width(size, item, larger=larger, scale=1.0 if abs(bound) <= 1 else abs(bound))
-    distance = sign * (float(item["value"]) - least)
+    distance, scale = sign * (float(item["value"]) - least), 1.0 if abs(bound) <= 1 else abs(bound)
+    half = half_width(size, item, larger=larger, scale=scale)
+    # On the bad side of it the other end of the interval is the one that has to be told from it.
+    nearer = half if distance > 0 else half_width(size, item, larger=not larger, scale=scale)
     kept = {key: item[key] for key in ("metric", "value", "low", "high", "bound", "side")}
-    return {**kept, "least": least, "told": half <= distance, "rows_needed": rows_needed(size, distance, half)}
+    return {**kept, "least": least, "told": half <= distance, "rows_needed": rows_needed(size, abs(distance), nearer)}
 
 
 def gained(name: str, gain: Figure, beyond: float, size: Size) -> dict[str, Any]:
     """Return the same of a gain that is to be surely larger than a limit, of which nothing may be missing."""
     item = {"metric": name, **gain, "bound": beyond, "side": "at_least"}
-    return judged(item, None, size, 0.0)
+    return judged(item, None, size, 0.0) | {"gain": True}
 
 
 def needed_for(gain: Figure, beyond: float, size: Size, margin: float = 0.0) -> str:
     """Return how many rows tell a gain from a limit less a margin, for people."""
     if gain["value"] is None or not size.tells:
         return f"{size.least} {'blocks' if size.blocks else 'rows'} are needed at least"
-    half = half_width(size, gain, larger=True)
-    return size.needed_words(rows_needed(size, gain["value"] - beyond + margin, half)) + " to tell"
+    distance = gain["value"] - beyond + margin
+    half = half_width(size, gain, larger=distance > 0)
+    return size.needed_words(rows_needed(size, abs(distance), half)) + " to tell"
 
 
 def pilot_unsure(
@@ -242,9 +246,13 @@ def _told(unsure: Sequence[Entry], size: Size) -> list[str]:
         least = "" if item["least"] == item["bound"] else f", to rule out {number(item['least'])}"
         found.append(
             f"the pilot has {size.words}; {size.needed_words(item['rows_needed'])} to tell {item['metric']} "
-            f"{number(item['value'])}{ends} from the required {bound_words(item['side'], item['bound'])}{least}"
+            f"{number(item['value'])}{ends} from {_asked(item)}{least}"
         )
     return found
+
+
+def _asked(item: Entry) -> str:
+    return number(item["bound"]) if "gain" in item else f"the required {bound_words(item['side'], item['bound'])}"
 
 
 def _too_small(size: Size) -> str:

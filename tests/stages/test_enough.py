@@ -150,7 +150,13 @@ def test_a_gain_is_told_only_when_all_of_its_interval_lies_beyond(value: float, 
     found = gained("gain", {"value": value, "low": value - half, "high": value + half}, beyond, PLENTY)
     assume(abs(value - half - beyond) > 0.01 * half)
     assert found["told"] is (value - half > beyond)
-    assert (found["rows_needed"] is None) is (value <= beyond)
+    assert value == beyond or abs(value - beyond) < 1e-5 or found["rows_needed"] is not None
+
+
+def test_a_gain_on_the_wrong_side_takes_as_many_rows_to_be_told_as_one_on_the_right() -> None:
+    up, down = (gained("gain", {"value": v, "low": v - 0.2, "high": v + 0.2}, 0.0, PLENTY) for v in (0.1, -0.1))
+    assert up["rows_needed"] == down["rows_needed"] == rows_needed(PLENTY, 0.1, half_width(PLENTY, up, larger=True))
+    assert not up["told"] and not down["told"]
 
 
 @given(units=st.integers(MIN_ROWS, 500))
