@@ -89,7 +89,8 @@ def test_an_alarm_takes_production_in(name: str) -> None:
 @pytest.mark.parametrize("name", [*TAKES_IN, "nothing_released"])
 @pytest.mark.parametrize("why", ["nothing new", "already so", "too dear"])
 def test_an_alarm_with_nothing_to_change_stops(name: str, why: str) -> None:
-    params: dict[str, Any] = {"already so": PATCH, "too dear": {"planning.budgets.labels": 60_000}}.get(why, {})
+    changes: dict[str, dict[str, Any]] = {"already so": PATCH, "too dear": {"planning.budgets.labels": 60_000}}
+    params = changes.get(why, {})
     move = decide(looked({name: True}, {} if why == "nothing new" else None, **params))
     assert (move.to, move.row, move.patch) == (STOP, "nothing_left", {})
     assert {"row": name, "refused": "nothing left to change"} in move.considered

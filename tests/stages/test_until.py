@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,11 @@ def python(folder: Path) -> Table:
 
 EVERY = "select * from visits"
 BY_DAYS = "select * from visits where day >= :start and day < :end"
-SOURCES = {"csv": csv, "sql": lambda folder: sql(folder, EVERY), "sql by days": lambda folder: sql(folder, BY_DAYS)}
+SOURCES: dict[str, Callable[[Path], Table]] = {
+    "csv": csv,
+    "sql": lambda folder: sql(folder, EVERY),
+    "sql by days": lambda folder: sql(folder, BY_DAYS),
+}
 
 
 @pytest.mark.parametrize("kind", SOURCES)

@@ -14,11 +14,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.watch import run
+from benchmarks.watch import World, run
 from stages.data.sources import open_source
 from stages.deployment.release_log import read_log
 from stages.files import read_json, write_json
 from stages.params import Requirement, Shift, check_params, load_params
+from stages.production.latency import MS
 from stages.production.log import PredictionLog
 from stages.production.released import load_released
 from stages.production.watch import performance, quality
@@ -26,6 +27,7 @@ from stages.production.watch.levels import by_draws, figures, level_of, share_fi
 from stages.production.watch.look import Asked, look, nothing_released, taking_in
 from stages.production.watch.measuring import ALARMS, Looking, Past
 from stages.production.watch.seen import labelled
+from stages.production.watch.speed import production_latency
 from stages.training.metrics import Figure
 from tests.stages.releasing import many_kinds, params_of
 from tests.stages.watching import PILOT_DAYS, START, release_table, seen, watched, without_hour
@@ -282,6 +284,27 @@ def test_many_requirements_share_the_error_of_a_look() -> None:
     assert widths[1] > widths[0]
 
 
+def test_answers_between_the_bound_and_the_next_time_counted_are_no_alarm() -> None:
+    """A bound of 80 ms lies between 70 and 100: what took 71 is counted as up to 100."""
+
+    def told(bound: float, minutes: int = 60, **counts: int) -> Any:
+        buckets = [counts.get(f"up_to_{end}", 0) for end in (*MS, "more")]
+        rows = [
+            {"minute": f"10:{minute:02d}", "count": sum(buckets), "errors": 0, "buckets": buckets}
+            for minute in range(minutes)
+        ]
+        return production_latency(rows, {"latency_p50_ms": Requirement(at_most=bound)}, level=0.95)
+
+    assert told(80.0, up_to_100=20).fires is False
+    assert told(70.0, up_to_100=20).fires is True
+    assert told(80.0, up_to_150=20).fires is True
+    assert told(80.0, minutes=4, up_to_150=20).fires is None
+    assert told(80.0, minutes=20, up_to_150=1).fires is None
+    assert told(20_000.0, up_to_more=20).fires is None
+    assert production_latency([], {"latency_p50_ms": Requirement(at_most=1.0)}, level=0.95) is None
+    assert production_latency([{}], {"accuracy": Requirement(at_least=1.0)}, level=0.95) is None
+
+
 def test_an_advantage_that_is_lost_little_by_little_is_told_by_all_looks_together() -> None:
     """By no single month: the release loses a little more of what the constant does than it did."""
     random = np.random.default_rng(0)
@@ -318,7 +341,8 @@ def test_a_year_without_change_seldom_alarms_by_the_advantage(seed: int) -> None
 
 def test_a_year_of_looks_without_a_change_is_quiet_and_a_fault_is_told() -> None:
     """A quick share of `benchmarks/watch.py`, which has the figures of docs/watch.md: real rows, days as blocks."""
-    assert run(1, a_day=30, looks=2) == {}
-    found = run(2, a_day=30, looks=2, turned=0.6, after=1)
+    assert run(1, World(a_day=30, looks=12, quick=True)) == {}
+    assert run(1, World(a_day=30, looks=1)) == {}
+    found = run(2, World(a_day=30, looks=2, turned=0.6, after=1))
     assert set(found.values()) == {2}
     assert {"production_worse", "production_shift"} & found.keys()

@@ -9,8 +9,8 @@ import numpy as np
 
 from stages.data.blocks import MIN_BLOCKS
 from stages.params import Requirement
-from stages.production.latency import summary
-from stages.shift.comparing import Estimate
+from stages.production.latency import MS, summary
+from stages.shift.comparing import MIN_ROWS, Estimate
 from stages.signals import Signal
 from stages.training.metrics import Figure
 
@@ -56,15 +56,22 @@ def production_latency(
 
 
 def _share(rows: Sequence[dict[str, Any]], bound: float, level: float) -> Figure:
-    """Return the share of answers slower than a bound, minutes being the units of its interval."""
+    """Return the share of answers surely slower than a bound, minutes being the units of its interval.
+
+    Answers are counted up to certain times, so those between the bound and the next such time are not told from quicker
+    ones: an alarm does not count them.
+    """
+    told = next((end for end in MS if end >= bound), None)
+    if told is None:
+        return {"value": None, "low": None, "high": None}
     by_minute: dict[str, list[int]] = {}
     for row in rows:
         late, count = by_minute.setdefault(str(row["minute"]), [0, 0])
-        slower = summary([row], bound_ms=bound)["slower"]["value"] or 0.0
+        slower = summary([row], bound_ms=told)["slower"]["value"] or 0.0
         by_minute[str(row["minute"])] = [late + round(slower * row["count"]), count + int(row["count"])]
     lates, counts = np.array(list(by_minute.values()), dtype=float).T
     share, minutes = float(lates.sum() / counts.sum()), len(counts)
-    if minutes < MIN_BLOCKS:
+    if minutes < MIN_BLOCKS or counts.sum() < MIN_ROWS:
         return {"value": share, "low": None, "high": None}
     error = float(np.sqrt(np.sum((lates - share * counts) ** 2) * minutes / (minutes - 1)) / counts.sum())
     figure = Estimate(share, error, minutes - 1).figure(level)

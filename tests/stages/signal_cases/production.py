@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from stages.params import Shift, load_params
+from stages.params import Requirement, Shift, load_params
+from stages.production.latency import MS
 from stages.production.watch import performance, quality
 from stages.production.watch.levels import figures, level_of
 from stages.production.watch.look import nothing_released
 from stages.production.watch.measuring import ALARMS, Looking, Past
+from stages.production.watch.speed import production_latency
 from stages.production.watch.stale import production_stale
 from stages.signals import Signal
 from stages.training.metrics import row_losses
@@ -130,6 +132,26 @@ def nobody_answers(severity: float, rows: int, seed: int) -> dict[str, Any]:
     return {"rows": int(severity * rows)}
 
 
+def slow(severity: float, rows: int, seed: int) -> dict[str, Any]:
+    """Let answers, an hour of them, take 200 ms more often."""
+    random = np.random.default_rng(seed)
+    told = []
+    for minute in range(min(60, rows)):
+        count = rows // min(60, rows)
+        late = int(random.binomial(count, 0.002 + 0.1 * severity))
+        buckets = [0] * (len(MS) + 1)
+        buckets[MS.index(5)], buckets[MS.index(200)] = count - late, late
+        told.append({"minute": f"2024-05-01T10:{minute:02d}", "count": count, "errors": 0, "buckets": buckets})
+    return {"rows": told}
+
+
+def latency(rows: list[dict[str, Any]]) -> Signal:
+    """Hold what the server counted to a requirement."""
+    signal = production_latency(rows, {"latency_p99_ms": Requirement(at_most=90.0)}, level=LEVEL)
+    assert signal is not None
+    return signal
+
+
 CASES = [
     Case("production_data", broken_sensor, data, severities=(0.0, 0.1, 0.3), rows=1500, large=100_000),
     # Eight rows in four weeks are surely fewer than a hundred a day.
@@ -140,5 +162,6 @@ CASES = [
     Case("production_shift", turned, moved, severities=(0.0, 1.0), rows=1000, large=20_000),
     Case("production_stale", another_rule, stale, rows=1500, large=10_000),
     Case("release_regressed", backwards, regressed, rows=1500, large=20_000),
+    Case("production_latency", slow, latency),
     Case("nothing_released", nobody_answers, nothing_released, tiny=None),
 ]
