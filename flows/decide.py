@@ -18,6 +18,7 @@ from stages.signals import Signal
 
 FORWARD = "gate_passed"
 EXHAUSTED = "nothing_left"
+UNSURE = "release the model although the pilot cannot tell"
 
 
 class Move(BaseModel):
@@ -110,7 +111,10 @@ def gate_open(situation: Situation) -> bool:
             return held and not any(
                 map(
                     situation.fires,
-                    ("serving_missed", "outcome_flat", "outcome_low", "negative_flips", "champion_stays"),
+                    (
+                        *("serving_missed", "outcome_flat", "outcome_low"),
+                        *("negative_flips", "champion_stays", "pilot_unsure"),
+                    ),
                 )
             )
 
@@ -174,7 +178,7 @@ def _last_improvement(distances: list[float], min_gain: float) -> int:
 def _try(row: Transition, situation: Situation, taken: int) -> tuple[Move | None, str]:
     reason = f"{row.when}: {_says(row, situation)}"
     if row.to in (STOP, WAITING):
-        return Move(to=row.to, row=row.name, reason=reason), ""
+        return _ending(row, situation, reason), ""
     patch, cure = row.change(situation), row.cure
     if row.asks and situation.params.planning.unattended in ("stop", "ask"):
         return _asked(row, situation, reason), ""
@@ -188,6 +192,14 @@ def _try(row: Transition, situation: Situation, taken: int) -> tuple[Move | None
     if taken >= situation.params.planning.budgets.per_row:
         return None, f"taken {taken} times in this run"
     return Move(to=row.to, row=row.name, reason=f"{reason} -> {cure}", patch=patch), ""
+
+
+def _ending(row: Transition, situation: Situation, reason: str) -> Move:
+    """End by a row that stops or waits; where it may be released without what is waited for, a person is asked."""
+    if row.releases and situation.evidence("interval"):
+        told: dict[str, Any] = {"options": releasing(UNSURE), "asks": asks(RELEASED, situation)}
+        return Move(to=row.to, row=row.name, reason=reason, **told)
+    return Move(to=row.to, row=row.name, reason=reason)
 
 
 def _asked(row: Transition, situation: Situation, reason: str) -> Move:

@@ -88,7 +88,9 @@ def init(
     values["data"]["source"] = {key: values["data"]["source"][key] for key in ("kind", "path")} | values["data"][
         "source"
     ]
-    values["data"]["collect"] |= {"start": None, "as_of": None}  # dvc.yaml names them
+    # dvc.yaml names them
+    values["data"]["collect"] |= {"start": None, "as_of": None}
+    values["planning"]["outcome"] = None
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))

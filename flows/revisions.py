@@ -113,9 +113,9 @@ def _with(revision: Revision, back: Patch) -> Revision:
     return revision.model_copy(update={"patch": {**revision.patch, **back}, "says": says})
 
 
-def releasing() -> list[Revision]:
+def releasing(says: str = "release the model that meets the charter") -> list[Revision]:
     """Return what a person chooses from who is asked before a release."""
-    return [Revision(kind="release", says="release the model that meets the charter", money=0.0), LEAVE]
+    return [Revision(kind="release", says=says, money=0.0), LEAVE]
 
 
 def _own(row: Transition, situation: Situation) -> Iterator[Revision]:

@@ -95,7 +95,7 @@ def distance_of(stage: str, signals: Mapping[str, Signal]) -> float | None:
 
     The sum of the relative shortfalls of the missed requirements, plus 1 while the pilot was not reached, plus 1 for
     failing tests, too many negative flips, a suspected bug or leak, a poor outcome, or a pilot that fails though every
-    requirement is met.
+    requirement is met, or is too small to tell.
     """
     if stage not in ("training", "deployment") or (stage == "deployment" and OF_PRODUCTION & signals.keys()):
         return None
@@ -108,6 +108,7 @@ def distance_of(stage: str, signals: Mapping[str, Signal]) -> float | None:
         "outcome_low",
         "no_better_than_rule",
         "negative_flips",
+        "pilot_unsure",
     )
     else_fails = any(name in signals and signals[name].fires for name in others)
     worse = not missed and "pilot_fails" in signals and signals["pilot_fails"].fires is True

@@ -18,6 +18,7 @@ from flows.people.labelling import answers_counted
 from flows.people.requests import pending
 from flows.people.waiting import as_json as question_as_json
 from flows.people.waiting import how_to_go_back, how_to_go_on
+from flows.pilot import pilot_lines
 from flows.record import Iteration
 from flows.running import find
 from flows.show import history_table, print_signals
@@ -119,6 +120,8 @@ def tell_why(project: Path, number: int) -> None:
     for line in filter(None, (beside_line(item), scope_line(item))):
         console.print(escape(line))
     print_signals(console, item)
+    for line in pilot_lines(item):
+        console.print(escape(line))
     if item.stage == "deployment" and item.steps:
         console.print(f"its tests: loopwright tests {item.iteration}")
     console.print(

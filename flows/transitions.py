@@ -41,6 +41,8 @@ class Transition:
         Situation -> params patch; an empty one refuses the row.
     asks : bool
         True when the charter wants a person for it; an unattended run then follows ``planning.unattended``.
+    releases : bool
+        True when the row waits for something without which a person may release.
     live : bool
         False while its signal is not measured yet.
     """
@@ -53,6 +55,7 @@ class Transition:
     cure: str
     change: Callable[[Situation], Patch] = charter.nothing
     asks: bool = False
+    releases: bool = False
     live: bool = True
 
     def fires(self, situation: Situation) -> bool:
@@ -533,7 +536,7 @@ TABLE: tuple[Transition, ...] = (
         "deployment",
         STOP,
         ("champion_stays",),
-        "the released model meets the charter too, and the new one is not surely better",
+        "the released model meets the charter too, and the new one has not earned its place",
         "keep the released model (`deployment.champion.replace` says when it is replaced)",
     ),
     Transition(
@@ -543,6 +546,25 @@ TABLE: tuple[Transition, ...] = (
         ("negative_flips",),
         "no candidate is left that has few enough rows wrong that the released model has right",
         "keep the released model (`deployment.champion.max_negative_flips` says how many may be)",
+    ),
+    Transition(
+        "pilot_too_small",
+        "deployment",
+        "data",
+        ("pilot_unsure",),
+        "the pilot is too small to tell, and a larger one may be had",
+        "a pilot of more days; or of a larger share, where it is too small for any interval",
+        rows.larger_pilot,
+    ),
+    Transition(
+        "pilot_unsure",
+        "deployment",
+        WAITING,
+        ("pilot_unsure",),
+        "every requirement is met, and the pilot is too small to tell",
+        "wait for rows: bring them, then `loopwright run`; or `loopwright approve` releases although it cannot tell, "
+        "where it has an interval (`deployment.pilot.unsure` says what is waited for)",
+        releases=True,
     ),
     # deployment: production again, where no model can be made better
     Transition(

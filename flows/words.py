@@ -68,9 +68,15 @@ def remarks(lines: Sequence[Iteration]) -> list[str]:
     found = [signal for stage in ("training", "deployment") if stage in last for signal in last[stage].signals]
     faults = [f"{signal['name']}: {signal['says']}" for signal in found if signal["fires"] and signal["name"] in FAULTS]
     missed = [item for signal in found for item in signal["evidence"].get("wishes_missed", [])]
-    unsure = [f"cannot tell: {name}" for signal in found for name in signal["evidence"].get("unsure", [])]
+    unsure = [f"cannot tell: {name}" for signal in found for name in _unsure(signal)]
     left_out = [scope_line(last["data"])] if "data" in last and scope_line(last["data"]) else []
     return [*map(_missed_wish, missed), *unsure, *faults, *left_out]
+
+
+def _unsure(signal: dict[str, Any]) -> list[str]:
+    """Return what a signal names that it cannot tell; where it says only that it is unsure, its verdict tells so."""
+    named = signal["evidence"].get("unsure")
+    return named if isinstance(named, list) else []
 
 
 def _missed_wish(item: dict[str, Any]) -> str:

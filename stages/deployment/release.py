@@ -165,6 +165,8 @@ def missed(card: dict[str, Any]) -> list[str]:
     found = [str(item["metric"]) for item in card.get("requirements", []) if not item["met"]]
     failed = card.get("tests", {}).get("failed", 0)
     found += [f"{failed} of the model's tests"] if failed else []
+    if not card.get("pilot", {}).get("tells", True):
+        found.append("a pilot that could tell anything")
     return found or ["the pilot, though every requirement is met"]
 
 

@@ -21,7 +21,18 @@ from stages.params.data import (
     Tabular,
     Validate,
 )
-from stages.params.deployment import Canary, Champion, Deployment, Fairness, Robustness, Serve, Shift, Slices, Watch
+from stages.params.deployment import (
+    Canary,
+    Champion,
+    Deployment,
+    Fairness,
+    Pilot,
+    Robustness,
+    Serve,
+    Shift,
+    Slices,
+    Watch,
+)
 from stages.params.flywheel import Flywheel
 from stages.params.labels import Labels
 from stages.params.loading import Params, check_params, load_params, read_params, refuse_bare_dates
@@ -69,6 +80,7 @@ __all__ = [
     "MinimumFunctionality",
     "Outcome",
     "Params",
+    "Pilot",
     "Planning",
     "Prices",
     "Progress",

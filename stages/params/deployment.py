@@ -53,13 +53,46 @@ class Shift(Section):
     )
 
 
+class Pilot(Section):
+    """How much the pilot must be able to tell before a release."""
+
+    margin: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.5,
+        description="Share of what a requirement asks for beyond the constant that the unfavourable end of the pilot's "
+        "interval may lack; where the constant is no worse than the bound, share of the bound. Half of the effect is "
+        "what non-inferiority trials mostly keep (FDA 2016). 0: the whole interval must meet it.",
+    )
+    power: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.8,
+        description="Chance that a pilot as large as is said to be needed tells it; 0.8 is usual (Cohen 1988).",
+    )
+    unsure: Literal["by_source", "wait", "release"] = Field(
+        "by_source",
+        description="What happens when every requirement is met and the pilot is too small to tell: wait for more "
+        "rows, or release and say so; by_source waits where the source has a time, so that later rows come. A pilot "
+        "that is too small for any interval never releases.",
+    )
+
+
 class Champion(Section):
     """When a new model may take the place of the released one."""
 
-    replace: Literal["surely_better", "unless_worse", "always"] = Field(
+    replace: Literal["surely_better", "not_inferior", "unless_worse", "always"] = Field(
         "surely_better",
         description="A new model that meets the charter replaces a released one that meets it too when it is surely "
-        "better on the rows of the pilot, unless it is surely worse, or always.",
+        "better on the rows of the pilot; when it is surely no worse by more than `margin`, and there is one of "
+        "`reasons`; unless it is surely worse; or always.",
+    )
+    margin: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.1,
+        description="Not inferior: share of the released model's advantage over the constant that may be lost, in the "
+        "charter's metric. That nine tenths are kept is a choice, stricter than the half of many trials (FDA 2016): "
+        "the released model costs nothing to keep.",
+    )
+    reasons: list[Literal["wish", "smaller", "newer"]] = Field(
+        ["wish", "smaller", "newer"],
+        description="Not inferior, and worth the change: it meets a soft requirement that the released one misses; it "
+        "is smaller by a fifth or more; it has learned from later rows. Empty: no reason is asked for.",
     )
     min_gain: Annotated[float, Field(ge=0)] = Field(
         0.0, description="Surely better: the interval of the gain in the charter's metric lies above this."
@@ -190,6 +223,7 @@ class Deployment(Section):
     robustness: Robustness = Field(default_factory=Robustness)
     slices: Slices = Field(default_factory=Slices)
     shift: Shift = Field(default_factory=Shift)
+    pilot: Pilot = Field(default_factory=Pilot)
     champion: Champion = Field(default_factory=Champion)
     log: Log = Field(default_factory=Log)
     serve: Serve = Field(default_factory=Serve)

@@ -115,11 +115,25 @@ class Decision(Section):
 
 
 class Outcome(Section):
-    """What a prediction brings in the world, by a function of your own: money, minutes, lives."""
+    """What a prediction brings in the world, by a function or by columns of your own: money, minutes, lives."""
 
-    call: str = Field(
+    call: str | None = Field(
+        None,
         description="Import path of a function of (rows, target, prediction) that returns a value a row, larger being "
-        "better: a DataFrame; class codes or values; probabilities (n, classes) or values."
+        "better: a DataFrame; class codes or values; probabilities (n, classes) or values.",
+    )
+    columns: dict[str, str] = Field(
+        default_factory=dict,
+        description="In place of a function: class -> column of what a row brings when it is taken for that class. Of "
+        "`table`, or of the source, where they are then no features.",
+    )
+    table: str | None = Field(
+        None, description="CSV or Parquet file under labels/ of those columns and the key (`data.source.key`)."
+    )
+    decides_from: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.5,
+        description="With `columns`, the probability above which the second of two classes is decided for, by the "
+        "model and by what stands beside it; of more classes the likeliest is.",
     )
     at_least: float | None = Field(None, description="Mean value a row that a release must bring in the pilot.")
     min_gain: Annotated[float, Field(ge=0)] = Field(
@@ -128,6 +142,14 @@ class Outcome(Section):
     )
     unit: str = Field("", description="What it is measured in, for people.")
     why: str = Field("", description="Who asked, and why this value.")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Outcome:
+        if (self.call is None) == (not self.columns):
+            raise ValueError("needs exactly one of call and columns")
+        if self.table is not None and not self.columns:
+            raise ValueError("table needs columns, those of it that hold what each decision brings")
+        return self
 
 
 class Planning(Section):

@@ -63,17 +63,23 @@ def check_plan(planning: Planning) -> None:
             raise _wrong(key, f"{bound:g} holds whatever fails", f"less than 1: {name} is a share")
         if side == "at_most" and bound < 0:
             raise _wrong(key, f"{bound:g} cannot be reached", f"at least 0, the best {name} there is")
+    _check_worth(planning)
+    if not any(requirement.hard for requirement in planning.required.values()):
+        raise _wrong("requirements", "are all soft", "one at least that a release must meet")
+    _check_answering(planning)
+
+
+def _check_worth(planning: Planning) -> None:
     errors = planning.prices.false_positive, planning.prices.false_negative
     if any(price is not None for price in errors) and not sum(price or 0.0 for price in errors) > 0:
         raise _wrong("prices", "say that no wrong decision costs anything", "a price above 0")
     if errors.count(None) == 1:
         key = ("false_positive", "false_negative")[errors.index(None)]
         raise _wrong(f"prices.{key}", "is open, and the other wrong decision has a price", "both prices or none")
+    if planning.outcome is not None and planning.outcome.columns and planning.task != "classification":
+        raise _wrong("outcome.columns", "are of a regression, whose decisions are no classes", "outcome.call")
     if planning.prices.false_positive is not None and planning.task != "classification":
         raise _wrong("prices.false_positive", "is of a regression", "no price: a number is not right or wrong")
-    if not any(requirement.hard for requirement in planning.required.values()):
-        raise _wrong("requirements", "are all soft", "one at least that a release must meet")
-    _check_answering(planning)
 
 
 def _check_answering(planning: Planning) -> None:

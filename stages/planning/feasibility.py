@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from stages.data.blocks import blocks_of
+from stages.data.brought import without_brought
 from stages.data.cost import cost_of
 from stages.data.cutting import By, cut
 from stages.data.replaced import without_present
@@ -42,7 +43,7 @@ def run(project: Path) -> None:
     task = charter["task"]
     check_candidates(params.training.candidates, task)
     seen, schema = open_source(project, params).first_look(params.data.collect, params.seed)
-    schema = without_present(schema, charter.get("replaces", ""))
+    schema = without_present(without_brought(schema, charter.get("outcome")), charter.get("replaces", ""))
     frame = labelled(seen, schema, "the first look")
     by = By(schema["time"], schema["group"], schema["target"] if schema["classes"] else None)
     train, test = cut(frame, [TRAIN_SHARE, 1 - TRAIN_SHARE], by, params.seed)

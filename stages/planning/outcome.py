@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -15,12 +15,19 @@ from stages.importing import import_callable, told
 from stages.params import BY_PRICES, PARAMS_FILE
 
 Array = NDArray[np.float64]
+PREFIX = "outcome."  # of the splits' columns that hold what a decision brings; see `stages.data.brought`
+if TYPE_CHECKING:
+    from stages.context import Context
+
 Outcome = Callable[[pd.DataFrame, Array, Array], Array]
 WHERE = f"{PARAMS_FILE}: planning.outcome.call"
 
 
-def outcome_of(project: Path, charter: dict[str, Any]) -> Outcome | None:
+def outcome_of(project: Path, charter: dict[str, Any], classes: Sequence[Any] | None = None) -> Outcome | None:
     """Return the charter's outcome function, with what it returns checked; None when the charter names none.
+
+    The rows that it is called with are those of a split. A function of the user's is given their features alone, by
+    `brought`. Columns are of ``classes``, in the order of their codes.
 
     Raises
     ------
@@ -32,11 +39,43 @@ def outcome_of(project: Path, charter: dict[str, Any]) -> Outcome | None:
     settings = charter.get("outcome")
     if not settings:
         return None
+    if settings.get("columns"):
+        return by_columns(settings["columns"], float(settings["decides_from"]), classes or [])
     path = str(settings["call"])
     if path == BY_PRICES:
         prices = charter["prices"]
         return by_prices(float(prices["false_positive"]), float(prices["false_negative"]))
     return checked(import_callable(project, path, WHERE), path)
+
+
+def brought(work: Context, rows: pd.DataFrame, target: Array, prediction: Array) -> Array:
+    """Return what each row of a split brings by a prediction, (n,); the charter has a measure of it."""
+    brings = outcome_of(work.project, work.charter, work.schema["classes"])
+    assert brings is not None
+    by_columns = bool(work.charter["outcome"].get("columns"))
+    return brings(rows if by_columns else rows[list(work.schema["features"])], target, prediction)
+
+
+def by_columns(columns: Mapping[str, str], decides_from: float, classes: Sequence[Any]) -> Outcome:
+    """Return the outcome that the columns ``outcome.COLUMN`` of a split hold, that of the class a row is taken for.
+
+    Parameters
+    ----------
+    columns : mapping of str to str
+        Class -> column.
+    decides_from : float
+        The probability above which the second of two classes is decided for.
+    classes : sequence
+        The schema's classes.
+    """
+
+    def outcome(rows: pd.DataFrame, target: Array, prediction: Array) -> Array:
+        two = prediction.shape[1] == 2
+        decided = (prediction[:, 1] > decides_from).astype(int) if two else prediction.argmax(axis=1)
+        values = rows[[PREFIX + columns[str(label)] for label in classes]].to_numpy(dtype="float64")
+        return np.asarray(values[np.arange(len(rows)), decided])
+
+    return outcome
 
 
 def by_prices(false_positive: float, false_negative: float) -> Outcome:

@@ -14,7 +14,7 @@ from stages.context import Context
 from stages.importing import import_callable
 from stages.metric_names import FAILURES, LOSS, OF_ANSWERS, OFFLINE
 from stages.params import PARAMS_FILE
-from stages.planning.outcome import outcome_of, with_review
+from stages.planning.outcome import brought, with_review
 from stages.training.abstaining import abstaining, answered, policy_of
 from stages.training.metrics import Array, Flags, Scorer, constant_prediction, names_of
 from stages.training.selection import Aim, Scores, by_formula, by_metric, by_weighted_mean
@@ -114,8 +114,8 @@ class Judge:
             if self._which_matters:
                 least[threshold], kept = abstaining(self._at(scorer, "valid", threshold), self.work.max_error)
             brings = None if values is None else with_review(values, kept.answers, self.work.charter)
-            brought = {} if brings is None else {"outcome": float(brings.mean())}
-            found[threshold] = {**scores, **(kept.score(of_answers) if self._which_matters else {}), **brought}
+            worth = {} if brings is None else {"outcome": float(brings.mean())}
+            found[threshold] = {**scores, **(kept.score(of_answers) if self._which_matters else {}), **worth}
         return found, least
 
     def scorer(self, made: Predictions, split: str, threshold: float = 0.5, least: float = 0.0) -> Scorer:
@@ -150,8 +150,6 @@ class Judge:
 
     def _values(self, scorer: Scorer) -> Array | None:
         """Return what each validation row brings by a model's prediction; None where that is not measured."""
-        brings = outcome_of(self.work.project, self.work.charter)
-        if brings is None:
+        if not self.work.charter.get("outcome"):
             return None
-        rows = self.splits["valid"][list(self.work.schema["features"])]
-        return brings(rows, scorer.target, scorer.prediction)
+        return brought(self.work, self.splits["valid"], scorer.target, scorer.prediction)

@@ -411,6 +411,69 @@ def test_a_charter_that_could_never_move_on_is_refused(patch: dict[str, Any], sa
         check_params(patching.patched(VALUES, patch))
 
 
+SMALL = {"interval": True, "pilot_has": {"rows": 100, "units": 100, "blocks": False}, "pilot_needs": 250}
+LATER = {"longer_pilot": {"days": 120, "rows": 9_200}}
+
+
+@pytest.mark.parametrize(
+    ("found", "patch", "to", "changed"),
+    [
+        (LATER, {}, "data", {"data.collect.pilot_days": 77}),  # 28 days x 2.5, and a tenth more
+        (LATER | {"pilot_needs": None}, {}, "data", {"data.collect.pilot_days": 120}),
+        (LATER | {"pilot_needs": 9_000}, {}, "data", {"data.collect.pilot_days": 120}),
+        (LATER, {"planning.budgets.labels": 30_000}, WAITING, {}),
+        (LATER, {"data.collect.pilot_days": 120}, WAITING, {}),
+        ({}, {}, WAITING, {}),
+    ],
+)
+def test_a_pilot_that_cannot_tell_grows_where_it_can_and_else_waits_for_rows_or_a_person(
+    found: dict[str, Any], patch: dict[str, Any], to: str, changed: dict[str, Any]
+) -> None:
+    now = situation("deployment", fires=("pilot_unsure",), patch=patch)
+    signals = {**now.signals, "pilot_unsure": signal("pilot_unsure", True, **{**SMALL, **found})}
+    move = decide(replace(now, signals=signals))
+    assert move == decide(replace(now, signals=signals))
+    assert (move.to, move.patch) == (to, changed)
+    if to == WAITING:
+        assert move.asks is not None and move.asks.to == RELEASED
+        assert [option.kind for option in move.options] == ["release", "stop"]
+
+
+TABLE_OF_MINE = {"data.source": {"kind": "table", "path": "t.csv", "target": "y"}}
+BY_SHARE: dict[str, Any] = {"data.collect.start": None, "data.collect.end": None, "data.collect.features": []}
+
+
+@pytest.mark.parametrize(
+    ("every", "share", "changed"),
+    [
+        (600, 0.0001, {"data.collect.pilot_share": 0.2}),
+        (60, 0.2, {"data.collect.pilot_share": 0.37}),  # 20 rows and a tenth more
+        (40, 0.2, {}),  # more than half of the rows
+    ],
+)
+def test_a_pilot_without_any_interval_never_releases_and_takes_a_larger_share_where_there_is_one(
+    every: int, share: float, changed: dict[str, Any]
+) -> None:
+    patch = {**TABLE_OF_MINE, **BY_SHARE, "data.collect.pilot_share": share}
+    now = situation("deployment", patch=patch)
+    has = {"interval": False, "pilot_has": {"rows": 1, "units": 1, "blocks": False}, "pilot_needs": 20}
+    failing = signal("pilot_fails", None, rows=every - 1, pilot_rows=1)
+    signals = {"tests_fail": signal("tests_fail", False), "pilot_fails": failing}
+    signals["pilot_unsure"] = signal("pilot_unsure", True, **has)
+    move = decide(replace(now, signals=signals))
+    assert (move.to, move.patch) == ("data" if changed else WAITING, changed)
+    assert move.asks is None and not move.options  # nobody is asked to release what shows nothing
+    for policy in ("stop", "relax", "ask"):
+        settled = {**patch, "planning.unattended": policy, "deployment.pilot.unsure": "release"}
+        again = replace(situation("deployment", patch=settled), signals=signals)
+        assert decide(again).to != RELEASED
+
+
+def test_what_stays_released_is_no_reason_to_wait_for_rows() -> None:
+    now = situation("deployment", fires=("pilot_unsure", "champion_stays"))
+    assert decide(now).row == "champion_stays"
+
+
 @pytest.mark.parametrize(
     ("needed", "rows"), [(None, 20_000), (12_000.0, 13_200), (20_000.0, 20_000), (9_000.0, 20_000)]
 )

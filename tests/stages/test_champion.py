@@ -14,16 +14,19 @@ import pytest
 from flows import patching
 from flows.decide import decide, gate_open
 from flows.init import init
+from flows.situation import Situation
 from flows.transitions import RELEASED, STOP
 from stages.context import Context
 from stages.data import collect, label, split, validate
 from stages.deployment import behaviour, champion, examine, flips, gate, pilot, refit, serving, slices
-from stages.deployment.champion import champion_stays, compare
+from stages.deployment.champion import Beside, champion_stays, compare
+from stages.deployment.enough import Size
 from stages.deployment.release import of_workspace, publish
+from stages.errors import ProjectError
 from stages.files import read_json, read_parquet, write_json, write_parquet
-from stages.params import Champion
+from stages.params import Champion, load_params, read_params
 from stages.planning import charter, feasibility
-from stages.signals import Signal
+from stages.signals import Signal, read_signals
 from stages.training import choose, evaluate, fit
 from stages.training.comparison import paired_gain
 from stages.training.metrics import Scorer
@@ -77,7 +80,7 @@ def test_the_simplest_that_is_not_surely_worse_is_taken() -> None:
 
 
 BETTER, WORSE = {"value": 0.1, "low": 0.05, "high": 0.15}, {"value": -0.1, "low": -0.15, "high": -0.05}
-UNSURE = {"value": 0.1, "low": -0.05, "high": 0.25}
+UNSURE: dict[str, float | None] = {"value": 0.1, "low": -0.05, "high": 0.25}
 
 
 @pytest.mark.parametrize(
@@ -98,6 +101,44 @@ def test_what_replaces_a_released_model(gain: Any, missed: list[str], replace: A
     signal = champion_stays(gain, missed, "log_loss", Champion(replace=replace))
     assert signal.fires is stays
     assert signal.threshold == 0.0
+
+
+CLOSE = {"value": -0.005, "low": -0.02, "high": 0.01}
+
+
+@pytest.mark.parametrize(
+    ("gain", "advantage", "reasons", "asked_for", "stays"),
+    [
+        (CLOSE, 0.3, ("smaller",), ["smaller"], False),  # a tenth of 0.3 may be lost
+        (CLOSE, 0.3, (), ["smaller"], True),  # and there has to be a reason,
+        (CLOSE, 0.3, (), [], False),  # unless none is asked for
+        (CLOSE, 0.1, ("smaller",), ["smaller"], True),  # 0.01 may be lost, and is not ruled out
+        (CLOSE, -0.1, ("smaller",), ["smaller"], True),  # of no advantage nothing may be lost
+        (BETTER, None, ("newer",), ["newer"], False),
+        (BETTER, 0.3, (), ["newer"], False),  # surely better is a reason
+        (WORSE, 0.3, ("newer",), ["newer"], True),
+    ],
+)
+def test_a_model_that_is_not_inferior_replaces_for_a_reason(
+    gain: Any, advantage: float | None, reasons: tuple[str, ...], asked_for: Any, stays: bool
+) -> None:
+    settings = Champion(replace="not_inferior", reasons=asked_for)
+    size = Size(100, 100, blocks=False)
+    signal = champion_stays(gain, [], "log_loss", settings, beside=Beside(advantage, reasons, size))
+    assert signal.fires is stays
+    assert signal.threshold == pytest.approx(-0.1 * max(0.0, advantage or 0.0))
+    told = (gain["low"] or 0) > (signal.threshold or 0)
+    assert ("needed" in signal.says or "no number of rows" in signal.says) is (not told and gain is not WORSE)
+    assert (
+        champion_stays(gain, ["roc_auc"], "log_loss", settings, beside=Beside(advantage, reasons, size)).fires is False
+    )
+
+
+def test_how_many_rows_would_tell_which_is_better() -> None:
+    size = Size(100, 100, blocks=False)
+    signal = champion_stays(UNSURE, [], "log_loss", Champion(), beside=Beside(size=size))
+    assert signal.fires is True
+    assert signal.says.endswith("; the pilot has 100 rows, about 480 are needed to tell")
 
 
 def test_a_champion_that_stays_ends_the_run_and_one_that_cannot_be_compared_does_not() -> None:
@@ -154,8 +195,23 @@ def test_a_model_that_is_no_better_does_not_replace_the_released_one(project: Pa
     assert (signal.value or 0) < 0
     again = compare(project, 9)
     assert again == signal
+    beside = signal.evidence["shadow"]
+    apart = beside["apart"]
+    assert apart["rows"] == sum(apart[key] for key in ("released_right", "new_right", "both_right", "neither_right"))
+    assert apart["released_right"] > apart["new_right"] and apart["loss"]["released"] < apart["loss"]["new"]
+    assert beside["metrics"]["log_loss"]["released"] < beside["metrics"]["log_loss"]["new"]
+    assert all(part["apart"] <= part["rows"] for part in beside["slices"])
+    patching.apply(project, {"deployment.champion.replace": "not_inferior"})
+    strict = compare(project, 9)
+    assert strict is not None and strict.fires is True  # a stump loses more than a tenth of what is saved
+    assert strict.threshold is not None and strict.threshold < 0
+    patching.apply(project, {"deployment.champion.replace": "surely_better"})
+    assert compare(project, 9) == signal
     flipped = flips.compare(project, 9)
     assert flipped is not None
+    assert (flipped.evidence["negative"], flipped.evidence["positive"]) == (
+        *(apart[key] for key in ("released_right", "new_right")),
+    )
     rows = pd.read_csv(project / "reports" / "flips.csv")
     assert flipped.evidence["negative"] == (rows["flip"] == "negative").sum() > 0
     lost = rows[rows["flip"] == "negative"]
@@ -201,6 +257,22 @@ def test_rows_the_released_model_may_have_learned_from_prove_nothing(project: Pa
     assert isinstance(found, Signal)
     assert found.fires is None
     assert "lack its mean_radius" in found.says
+
+
+@pytest.mark.parametrize("unsure", ["release", "by_source"])
+def test_a_pilot_of_one_row_never_releases(project: Path, unsure: str) -> None:
+    """Whatever that row shows, and whatever the params say; the model is the one that was released before."""
+    patching.apply(project, {"deployment.pilot.unsure": unsure, "deployment.pilot.margin": 1.0})
+    path = project / "data" / "splits" / "pilot.parquet"
+    write_parquet(path, read_parquet(path).head(1))
+    for step in (pilot, examine, gate):
+        step.run(project)
+    signals = read_signals(project / "signals" / "deployment.json")
+    assert (signals["pilot_fails"].fires, signals["pilot_unsure"].fires) == (None, True)
+    assert not gate_open(Situation("deployment", signals, load_params(project), read_params(project)))
+    assert read_json(project / "release" / "candidate.json")["meets"] is False
+    with pytest.raises(ProjectError, match="a pilot that could tell anything"):
+        publish(project, of_workspace(project, iteration=9, experiment="lw-009"))
 
 
 def test_nothing_is_compared_before_a_first_release(project: Path) -> None:

@@ -359,13 +359,16 @@ def test_with_dates_a_window_goes_by_days(tmp_path: Path) -> None:
     assert found.window["t"].is_monotonic_increasing
     assert (found.schema["more"], found.schema["more_rows"]) == ({"data.collect.end": "2020-03-01"}, 87)
     assert found.schema["include_pilot"] == {"data.collect.end": "2020-02-08"}
+    assert found.schema["longer_pilot"] == {"days": 36, "rows": 87}
+    long = collect(tmp_path, dated(201), time="t", drop=["g"], collect=asked | {"pilot_days": 36})
+    assert (len(long.pilot), long.schema["longer_pilot"]) == (21 + 87, {})
     few = collect(tmp_path, dated(201), time="t", drop=["g"], collect=asked | {"rows": 50})
     assert (few.schema["more"], few.schema["more_rows"]) == ({"data.collect.rows": 100}, 43)
     assert set(few.window["x"]) < set(found.window["x"])
     assert few.schema["include_pilot"] == {"data.collect.end": "2020-02-08"}
     late = collect(tmp_path, dated(201), time="t", drop=["g"], collect={"start": "2019-06-01", "pilot_days": 7})
     assert late.schema["pilot"] == {"start": "2020-03-01", "end": "2020-03-08", "rows": 21}
-    assert (late.schema["more"], late.schema["include_pilot"]) == ({}, {})
+    assert (late.schema["more"], late.schema["include_pilot"], late.schema["longer_pilot"]) == ({}, {}, {})
 
 
 def test_with_dates_a_group_is_where_its_first_row_is(tmp_path: Path) -> None:

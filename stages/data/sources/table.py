@@ -69,6 +69,7 @@ class Table:
             "more": {"data.collect.rows": 2 * len(window)} if rest or full else {},
             "more_rows": len(window) if full else min(rest, len(window)),
             "include_pilot": {},
+            "longer_pilot": {},
         }
         for name, part in (("window", window), ("pilot", pilot)) if self.time else ():
             schema[name] |= {"start": str(part[self.time].min()), "end": str(part[self.time].max())}

@@ -65,6 +65,7 @@ def ahead(days: Days, found: Windows, pilot_days: int, after: dt.date) -> Schema
     dict
         ``more``: the next step of the window, a month (more where months are empty); ``more_rows``: the rows that it
         adds; ``include_pilot``: the window takes the pilot in. The two patches are empty where data end before.
+        ``longer_pilot``: the ``days`` that a pilot could have as far as is known, and the ``rows`` of those after it.
     """
     least = dt.timedelta(days=min(MIN_PILOT_DAYS, pilot_days))
     larger, added = found.end, 0
@@ -73,10 +74,12 @@ def ahead(days: Days, found: Windows, pilot_days: int, after: dt.date) -> Schema
         added = int(((days >= np.datetime64(found.end)) & (days < np.datetime64(larger))).sum())
     more = added > 0 and larger + least <= after
     follows = found.pilot_end + least <= after
+    later = int((days >= np.datetime64(found.pilot_end)).sum())
     return {
         "more": {"data.collect.end": str(larger)} if more else {},
         "more_rows": added if more else 0,
         "include_pilot": {"data.collect.end": str(found.pilot_end)} if follows else {},
+        "longer_pilot": {"days": (after - found.end).days, "rows": later} if later else {},
     }
 
 

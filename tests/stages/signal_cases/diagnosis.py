@@ -16,10 +16,11 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from stages.deployment import gate
+from stages.deployment.enough import Size, judged, pilot_unsure
 from stages.deployment.outcome import measure, outcome_flat, outcome_low
 from stages.deployment.results import tests_fail
 from stages.deployment.slices import judge
-from stages.params import Requirement
+from stages.params import Pilot, Requirement
 from stages.requirements import serving_missed
 from stages.signals import Signal
 from stages.training.ceiling import ceiling
@@ -176,7 +177,25 @@ def measure_pilot(target: Array, prediction: Array) -> Signal:
         for name, b in BOUNDS.items()
     ]
     better = better_than_constant(scorer, **SAMPLING)
-    return gate.pilot_fails(entries, better, aims_at_loss=True, rows=len(target))
+    return gate.pilot_fails(entries, better, aims_at_loss=True, size=Size.of(len(target), None, 0.95, 0.8))
+
+
+NEAR = {"roc_auc": Requirement(at_least=0.8)}
+
+
+def make_fewer(severity: float, rows: int, seed: int) -> dict[str, Any]:
+    """Ever fewer rows of a pilot on which the model is ever nearer to what was asked of it."""
+    return make_scores(severity, int(rows * (1 - 0.99 * severity)), seed)
+
+
+def measure_unsure(target: Array, prediction: Array) -> Signal:
+    found = bootstrap(Scorer(TASK, target, prediction, constant()), list(NEAR), **SAMPLING)
+    size = Size.of(len(target), None, 0.95, 0.8)
+    entries = [
+        judged({"metric": name, **found[name], "bound": b.bound, "side": b.side}, 0.5, size, 0.25)
+        for name, b in NEAR.items()
+    ]
+    return pilot_unsure(entries, size, Pilot(), waits=True)
 
 
 def make_slices(severity: float, rows: int, seed: int) -> dict[str, Any]:
@@ -277,6 +296,7 @@ CASES = [
     Case("requirements_missed", make_scores, measure_missed, tiny=None),
     Case("metric_reached", make_better, measure_reached),
     Case("pilot_fails", make_scores, measure_pilot, tiny=None),
+    Case("pilot_unsure", make_fewer, measure_unsure, tiny=None),
     Case("hard_slices", make_slices, measure_slices),
     Case("tests_fail", make_tests, lambda tests: tests_fail(tests, "one"), tiny=None),
     Case("serving_missed", make_serving, lambda entries: serving_missed(entries, "one"), tiny=None),
