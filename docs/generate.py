@@ -25,7 +25,7 @@ DRIVERS_MARK = "<!-- from here on made by docs/generate.py; edit flows/priority/
 def transitions() -> str:
     """Return the transition table as Markdown."""
     lines = [
-        NOTE.format(source="flows/transitions.py") + "# The transition table\n",
+        NOTE.format(source="flows/transitions/") + "# The transition table\n",
         "The first row that fires, changes something and is within its bounds is taken; the order is the precedence. A",
         "stage whose gate is open goes forward, and a diagnosis is then kept as evidence only. Source: Full Stack Deep",
         'Learning 2021, lecture 5, "ML Projects".\n',
