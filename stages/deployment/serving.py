@@ -21,7 +21,7 @@ from stages.step import main
 from stages.training.estimators import predict
 from stages.training.store import load_model
 
-ROWS, ROUNDS = 50, 5
+ROWS, ROUNDS = 50, 3
 BATCH, BATCH_ROUNDS = 1000, 3
 
 
