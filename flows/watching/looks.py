@@ -42,6 +42,8 @@ class Look(BaseModel):
         Metrics on the labelled rows; the loss expected before labels; what a row brought. Figures all.
     losses : list of float
         What the model lost more than the constant, day by day.
+    notes : list of str
+        What a reader has to know beside: what could not be measured, or was looked at otherwise.
     alarm : str or None
         The row of the table that was taken, or the first signal that fired; None: all is well.
     entered : int or None
@@ -69,6 +71,7 @@ class Look(BaseModel):
     expected: dict[str, Any] | None = None
     outcome: dict[str, Any] | None = None
     losses: list[float] = []
+    notes: list[str] = []
     alarm: str | None = None
     entered: int | None = None
     told: str = ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,12 @@ import numpy as np
 import pandas as pd
 
 from stages.answering import within
+from stages.data.brought import WHY as BROUGHT
 from stages.data.labels.reading import Coder
 from stages.data.sources.columns import cells_of
 from stages.data.sources.raw import Raw
 from stages.params import Within
+from stages.planning.outcome import PREFIX
 from stages.production.log import WATCHED, PredictionLog
 from stages.production.recording import entries_of, now
 from stages.production.released import Released
@@ -97,13 +99,17 @@ def answered(
 def labelled(released: Released, raw: Raw, schema: Mapping[str, Any]) -> tuple[pd.DataFrame, int]:
     """Return rows whose labels are due, with them; and how many labels are none that the release knows.
 
+    Columns of the source that tell what a decision brings are taken along, as far as they are numbers.
+
     Raises
     ------
     DataError
         If a cell or a column is not what the release takes in.
     """
     frame, target = _frame(released.read(raw), schema), str(schema["target"])
-    name = {new: old for old, new in released.contract.rename.items()}.get(target, target)
+    before = {new: old for old, new in released.contract.rename.items()}
+    frame = frame.assign(**_brought(raw.frame, schema, before, {item["column"] for item in released.contract.scale}))
+    name = before.get(target, target)
     if name not in raw.frame.columns:
         return frame.assign(**{target: np.nan}), 0
     cells, coder = cells_of(raw.frame[name]).reset_index(drop=True), Coder(released.classes)
@@ -111,6 +117,22 @@ def labelled(released: Released, raw: Raw, schema: Mapping[str, Any]) -> tuple[p
     codes = cells.map(known).astype("float64")
     found = within_scope(frame.assign(**{target: codes.to_numpy()}), released)
     return found, int((codes.isna() & cells.notna()).sum())
+
+
+def _brought(
+    raw: pd.DataFrame, schema: Mapping[str, Any], before: Mapping[str, str], scaled: Container[str]
+) -> dict[str, Any]:
+    """Return the columns of the source that tell what a decision brings, named as the splits name them.
+
+    Not those that are scaled: rows of production are, as far as a release takes them in.
+    """
+    named = [name for name, why in schema.get("dropped", {}).items() if why == BROUGHT and name not in scaled]
+    there = {name: before.get(name, name) for name in named}
+    return {
+        PREFIX + new: pd.to_numeric(raw[old], errors="coerce").astype("float64").to_numpy()
+        for new, old in there.items()
+        if old in raw.columns
+    }
 
 
 def within_scope(frame: pd.DataFrame, released: Released) -> pd.DataFrame:
