@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from benchmarks.watch import World, run
+from flows.people.truth import feedback
+from flows.predicting import predict
 from stages.data.brought import WHY as BROUGHT
 from stages.data.sources import open_source
 from stages.deployment.release_log import read_log
@@ -157,6 +159,20 @@ def test_a_look_reads_answers_logs_and_measures(clinic: Path) -> None:
     assert again["signals"] == found["signals"]
     assert len(PredictionLog(clinic).fetch(asked_for)) == 99
     assert PredictionLog(clinic).since(0, read_log(clinic)[-1].sha256[:12]) == []  # nobody was given these
+
+
+def test_who_asks_about_a_row_that_was_watched_is_given_an_answer(clinic: Path, tmp_path: Path) -> None:
+    clinic = changed(clinic, tmp_path)
+    look(clinic, asked(clinic, "2024-04-29", "2024-06-01"))
+    rows = many_kinds().query("'2024-04-29' <= day < '2024-06-01'")
+    rows.drop(columns="target").to_csv(clinic / "watch me.csv", index=False)
+    predict(clinic, clinic / "watch me.csv", out=clinic / "o.csv")
+    log, ids = PredictionLog(clinic), pd.read_csv(clinic / "o.csv")["prediction_id"]
+    assert log.find(ids).keys() == set(ids)
+    assert len(log.since(0, read_log(clinic)[-1].sha256[:12])) == len(rows) == log.counts()[""]
+    rows[["id", "target"]].set_axis(["key", "label"], axis=1).to_csv(clinic / "truth.csv", index=False)
+    look(clinic, asked(clinic, "2024-04-29", "2024-06-10"))  # and after that it watches them again
+    assert feedback(clinic, clinic / "truth.csv").new == len(rows)
 
 
 def test_a_window_that_is_not_whole_is_waited_for(clinic: Path) -> None:

@@ -18,7 +18,7 @@ from stages.data.sources.columns import cells_of
 from stages.data.sources.raw import Raw
 from stages.params import Within
 from stages.planning.outcome import PREFIX
-from stages.production.log import WATCHED, PredictionLog
+from stages.production.log import WATCH, PredictionLog
 from stages.production.recording import entries_of, now
 from stages.production.released import Released
 from stages.production.rows import Rows
@@ -87,12 +87,13 @@ def answered(
     DataError
         If a cell or a column is not what the release takes in, or the predictions cannot be logged.
     """
-    rows, source = released.read(raw), f"{WATCHED} {days[0]} to {days[1]}"
+    rows, source = released.read(raw), f"{WATCH} {days[0]} to {days[1]}"
     at = now()
     with PredictionLog(project).writing() as log:
         for start in range(0, len(rows), PART):
             part = rows.part(start, start + PART)
-            log.add(entries_of(released, part, released.answer(part), source=source, at=at, call=source, first=start))
+            said = released.answer(part)
+            log.add(entries_of(released, part, said, source=source, at=at, call=source, first=start, role=WATCH))
     return within_scope(_frame(rows, schema), released)
 
 
