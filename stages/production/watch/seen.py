@@ -103,7 +103,7 @@ def labelled(released: Released, raw: Raw, schema: Mapping[str, Any]) -> tuple[p
         If a cell or a column is not what the release takes in.
     """
     frame, target = _frame(released.read(raw), schema), str(schema["target"])
-    name = {new: old for old, new in released.contract.rename.items()}.get(target, target)
+    name = source_name(released, target)
     if name not in raw.frame.columns:
         return frame.assign(**{target: np.nan}), 0
     cells, coder = cells_of(raw.frame[name]).reset_index(drop=True), Coder(released.classes)
@@ -111,6 +111,11 @@ def labelled(released: Released, raw: Raw, schema: Mapping[str, Any]) -> tuple[p
     codes = cells.map(known).astype("float64")
     found = within_scope(frame.assign(**{target: codes.to_numpy()}), released)
     return found, int((codes.isna() & cells.notna()).sum())
+
+
+def source_name(released: Released, column: str) -> str:
+    """Return the name that a column has in the source."""
+    return {new: old for old, new in released.contract.rename.items()}.get(column, column)
 
 
 def within_scope(frame: pd.DataFrame, released: Released) -> pd.DataFrame:
