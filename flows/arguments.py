@@ -89,7 +89,7 @@ def _sending_back(commands: Commands) -> None:
     restore.add_argument("--force", action="store_true", help="even when params.yaml holds edits that no iteration has")
     people.add_commands(commands.add, _run_options)
     releases.add_commands(commands.add)
-    watching.add_commands(commands.add, _run_options)
+    watching.add_commands(commands.add, _going_options)
     beside = commands.add("canary", "A model beside the release, as a canary or a shadow: how it stands")
     canary.add_arguments(beside, lambda *told: of_project(_added(*told), inner=True))
 
@@ -207,8 +207,12 @@ def of_project(command: argparse.ArgumentParser, *, inner: bool = False) -> argp
 
 
 def _run_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--allow-dirty", action="store_true", help="run with uncommitted changes to tracked files")
+    _going_options(command)
     command.add_argument("--require-release", action="store_true", help="exit 3 when the run ends without a release")
+
+
+def _going_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--allow-dirty", action="store_true", help="run with uncommitted changes to tracked files")
     command.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors and the end")
 
 

@@ -14,7 +14,8 @@ HOW_TO_DECIDE = "loopwright approve (option 1), choose N, choose --set KEY=VALUE
 
 HOW_TO_GO_BACK = "loopwright choose N goes back with an option (approve: option 1), or choose --set KEY=VALUE"
 HOW_TO_ADD_ROWS = (
-    "more rows in the source, or a larger pilot (data.collect.pilot_days, pilot_share); then loopwright run"
+    "more rows in the source (later than data.collect.until, where it is set: loopwright watch moves it on), or a "
+    "larger pilot (data.collect.pilot_days, pilot_share); then loopwright run"
 )
 HOW_TO_RELEASE = "loopwright approve (releases it), or reject --because TEXT"
 

@@ -44,7 +44,10 @@ def rollback(project: Path, *, because: str, to: int | None = None, by: str | No
         raise ProjectError("nothing is released", where=str(project), todo="loopwright run")
     who = (by or "").strip() or user_name(project)
     with locked(project):
-        earlier = in_force(mend(project))[:-1]
+        forces = in_force(mend(project))
+        earlier = forces[:-1]
+        if to is None:  # the same model again would change nothing
+            earlier = [line for line in earlier if line.sha256 != forces[-1].sha256]
         line = back_to(_target(project, earlier, to), by=who, because=because.strip(), at=now())
         append(project, line)
     return line

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from flows.exits import NOT_RELEASED, OK
+from stages.errors import ProjectError
 
 Parser = argparse.ArgumentParser
 
@@ -39,6 +40,8 @@ def _day(text: str) -> dt.date:
 
 
 def _watch(args: argparse.Namespace, project: Path) -> int:
+    if args.json and not args.looks:
+        raise ProjectError("is for the list of looks", where="--json", expected="--looks --json")
     if args.looks:
         _tell_looks(project, as_json=args.json)
         return OK

@@ -8,13 +8,13 @@ from pathlib import Path
 from flows.lock import STATE
 from flows.record import read_record
 from flows.report.past import archive
-from stages.deployment.release_log import Release
+from stages.deployment.release_log import Release, sha256_of
 from stages.errors import ProjectError
-from stages.files import replacing
+from stages.files import read_json, replacing, write_json, write_text
 from stages.params import PARAMS_FILE
 from stages.production.watch.reference import FILES
 
-FOLDER = f"{STATE}/released"
+FOLDER, LIST = f"{STATE}/released", "files.json"
 
 
 def kept(project: Path, line: Release) -> Path:
@@ -25,9 +25,8 @@ def kept(project: Path, line: Release) -> Path:
     ProjectError
         If Git or DVC's cache no longer hold them.
     """
-    folder = project / FOLDER / line.sha256[:12]
-    names = [*FILES, PARAMS_FILE]
-    if all((folder / name).is_file() for name in names):
+    folder = project / FOLDER / f"{line.sha256[:12]}-{line.iteration:03d}"
+    if _whole(folder):
         return folder
     item = next((item for item in read_record(project) if item.iteration == line.iteration), None)
     if item is None:
@@ -43,9 +42,19 @@ def kept(project: Path, line: Release) -> Path:
                 raise _gone(name, "DVC's cache", line)
             with replacing(folder / name) as temporary:
                 shutil.copyfile(file, temporary)
-    with replacing(folder / PARAMS_FILE) as temporary:  # last: it tells that the folder is whole
-        temporary.write_text(params, encoding="utf-8")
+    write_text(folder / PARAMS_FILE, params)
+    names = [*FILES, PARAMS_FILE]
+    write_json(folder / LIST, {name: sha256_of(folder / name) for name in names})  # last: the folder is whole
     return folder
+
+
+def _whole(folder: Path) -> bool:
+    """Tell whether every file is there, and is what was laid there."""
+    try:
+        listed = dict(read_json(folder / LIST))
+        return bool(listed) and all(sha256_of(folder / name) == found for name, found in listed.items())
+    except (OSError, ValueError, TypeError):
+        return False
 
 
 def _gone(what: str, where: str, line: Release) -> ProjectError:

@@ -70,8 +70,8 @@ def worth(work: Context, learned: Callable[..., Collection[int]]) -> dict[str, A
     wanted = charter.get("outcome") or {}
     told = [_told(item, work.row_metric, sampling) for item in found]
     steps = [_step(one, other, work.row_metric, sampling) for one, other in pairwise(found)]
-    beside = {"metric": work.row_metric, "unit": str(wanted.get("unit", "")), "judged_on": judges.says}
-    beside |= {"declared": bool(wanted)}
+    beside: dict[str, Any] = {"metric": work.row_metric, "unit": str(wanted.get("unit", ""))}
+    beside |= {"judged_on": judges.says, "declared": bool(wanted)}
     return beside | {
         "releases": told,
         "steps": steps,

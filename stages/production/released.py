@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from stages.answering import ANSWERED, Policy, confidence, reasons
 from stages.data.sources.raw import Raw
 from stages.deployment.release import current, input_of
-from stages.deployment.release_log import Release
+from stages.deployment.release_log import Release, whole
 from stages.errors import ProjectError
 from stages.files import read_json
 from stages.production.rows import Contract, Rows, read_rows
@@ -117,6 +117,10 @@ def load_released(project: Path, line: Release | None = None) -> Released:
     ProjectError
         If nothing is released, or the file is not what was released.
     """
+    if line is not None and not whole(project, line):
+        raise ProjectError(
+            "is missing or not what was released", where=line.path, todo="loopwright releases lists them"
+        )
     pointer = current(project) if line is None else line.as_dict()
     if pointer is None:
         raise ProjectError("nothing is released", where=str(project), todo="loopwright run")

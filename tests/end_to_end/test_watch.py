@@ -20,9 +20,9 @@ from flows.record import RECORD_FILE, Iteration, read_record
 from flows.session import Session
 from flows.show import Show
 from flows.watching import kept
+from flows.watching.alarms import enter
 from flows.watching.looks import FILE as LOOKS
 from flows.watching.looks import read_looks
-from flows.watching.watch import _enter as enter
 from stages.deployment.release_log import read_log
 from stages.errors import ProjectError
 from stages.signals import Signal
@@ -116,7 +116,7 @@ def _an_alarm_is_entered_once(project: Path, lines: list[Iteration], known: int)
     entered = lines[known]
     patching.apply(project, entered.move["patch"])
     session = Session(project, cast(Engine, None), Show(quiet=True), Ended(entered))  # no step is run
-    found, told = enter(session, [Signal(**item) for item in entered.signals], entered.because)
+    found, told = enter(session, [Signal(**item) for item in entered.signals], entered.because, None)
     assert (found, told) == (entered, entered.move["reason"])
     assert read_record(project) == lines[: known + 1]
 

@@ -219,7 +219,7 @@ def test_a_window_without_any_row_is_an_alarm_once_later_rows_have_come(clinic: 
     found = look(clinic, asked(clinic, "2024-04-29", "2024-06-01"))
     (signal,) = found["signals"]
     assert (found["rows"], signal["name"], signal["fires"]) == (0, "production_volume", True)
-    assert "0.0 rows a day, 3.0 in the window and the pilot" in signal["says"]
+    assert "0.0 rows a day, 3.0 when the release was made" in signal["says"]
 
 
 def test_what_comes_while_nothing_is_released_is_told(clinic: Path) -> None:

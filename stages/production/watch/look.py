@@ -24,7 +24,7 @@ from stages.production.watch import quality
 from stages.production.watch.logged import logged
 from stages.production.watch.measuring import Looking, Measured, Past
 from stages.production.watch.reference import Reference, read_reference
-from stages.production.watch.seen import Seen, answered, labelled
+from stages.production.watch.seen import Seen, answered, labelled, source_name
 from stages.signals import Signal
 
 SINGLE = ENDPOINTS[0]
@@ -94,11 +94,13 @@ def look(project: Path, asked: Asked) -> dict[str, Any]:
     if between.after < asked.end:
         return {"ready": False, "after": str(between.after)}
     if asked.release is None or asked.folder is None:
-        schema, found = Context(project).schema, Measured([nothing_released(rows)])
+        schema, found, chosen = Context(project).schema, Measured([nothing_released(rows)]), None
     else:
         reference = read_reference(asked.folder, load_released(project, asked.release))
         schema, found = reference.work.schema, _of_source(project, params, reference, asked, between.raw)
-    return _plain(found, _ways(schema, taking_in(params, asked.since, asked.end), rows), rows, began)
+        chosen = reference.work.chosen
+    patch = taking_in(params, asked.since, asked.end)
+    return _plain(found, _ways(schema, patch, asked.past.rows + rows, chosen), rows, began)
 
 
 def look_at_log(project: Path, asked: AskedLog) -> dict[str, Any]:
@@ -119,7 +121,7 @@ def look_at_log(project: Path, asked: AskedLog) -> dict[str, Any]:
     found = looking.measure(got.seen)
     rows = [row for row in read(project, got.start) if row["release"] == reference.released.name]
     found.signals += looking.latency([row for row in rows if row["endpoint"] == SINGLE])
-    ways = _ways(reference.work.schema, learning_labels(params, got.labels), 0)
+    ways = _ways(reference.work.schema, learning_labels(params, got.labels), 0, reference.work.chosen)
     plain = _plain(found, ways, len(got.seen), began)
     return plain | {"after": got.last, "start": got.start, "end": got.end}
 
@@ -136,7 +138,7 @@ def taking_in(params: Params, since: dt.date, end: dt.date) -> Mapping[str, Any]
     Empty where no label of a row from ``since`` on is known yet, or the window would not grow by it.
     """
     collect, known = params.data.collect, end - dt.timedelta(days=params.deployment.watch.label_days)
-    if known <= since:
+    if known <= max(since, collect.until or since):
         return {}
     patch = {"data.collect.until": str(known)}
     if collect.start is None and collect.end is None:
@@ -156,8 +158,9 @@ def _of_source(project: Path, params: Params, reference: Reference, asked: Asked
     """Answer what came, and measure it; rows that the release cannot take in are an alarm of their own."""
     released, schema = reference.released, reference.work.schema
     looking = Looking(project, params, reference, asked.past)
+    usual = _usual(project, params, reference)
     if not len(raw.frame):
-        return looking.silent(asked.start, asked.end)
+        return looking.silent(asked.start, asked.end, usual)
     target, as_of = str(schema["target"]), params.data.collect.as_of
     delay = dt.timedelta(days=params.deployment.watch.label_days)
     first, source = max(asked.since, asked.start - delay), open_source(project, params)
@@ -175,13 +178,33 @@ def _of_source(project: Path, params: Params, reference: Reference, asked: Asked
         ripe = labelled(released, due, schema) if len(due.frame) else (frame.iloc[:0].assign(**{target: np.nan}), 0)
         seen = Seen(asked.start, asked.end, frame, *ripe)
     except DataError as error:
-        return Measured([quality.unreadable(error, len(raw.frame))])
-    return looking.measure(seen, before)
+        return Measured([quality.unreadable(error, len(raw.frame), params.planning.security.private)])
+    if not delay and source_name(released, target) not in raw.frame.columns:
+        return Measured([quality.without_target(target, len(raw.frame))])
+    return looking.measure(seen, before, usual)
 
 
-def _ways(schema: Mapping[str, Any], patch: Mapping[str, Any], rows: int) -> dict[str, Any]:
-    """Return what the loop may change on behalf of an alarm."""
+def _usual(project: Path, params: Params, reference: Reference) -> pd.Series[Any] | None:
+    """Return when rows came in the days of the pilot, as the source has them: labelled or not, and none left out."""
+    time = reference.work.schema["time"]
+    if not pd.api.types.is_datetime64_any_dtype(reference.judged[time].dtype):
+        return None
+    first, last = (moment.date() for moment in (reference.judged[time].min(), reference.judged[time].max()))
+    try:
+        day = dt.timedelta(days=1)
+        raw = open_source(project, params).between(first, last + day, params.data.collect.as_of).raw
+        return labelled(reference.released, raw, reference.work.schema)[0][time] if len(raw.frame) else None
+    except DataError:
+        return None
+
+
+def _ways(schema: Mapping[str, Any], patch: Mapping[str, Any], rows: int, chosen: str | None) -> dict[str, Any]:
+    """Return what the loop may change on behalf of an alarm.
+
+    ``rows`` that have come since the release's pilot would be collected beside those that the release has.
+    """
     return {
+        **({} if chosen is None else {"chosen": chosen}),
         "take_production": dict(patch),
         "rows": schema["window"]["rows"],
         "pilot_rows": schema["pilot"]["rows"],

@@ -13,6 +13,7 @@ import pandas as pd
 from stages.data.brought import brought_in_production
 from stages.deployment.outcome import outcome_low
 from stages.deployment.release_log import Release
+from stages.errors import DataError, LoopwrightError
 from stages.params import Params
 from stages.planning.outcome import with_review
 from stages.production.released import load_released
@@ -43,12 +44,15 @@ class Past:
     losses : list of float
         What `performance.advantage` gave at the looks before, oldest first.
     earlier : Release or None
-        The release that was in force before this one.
+        The release that was in force before this one, of another model.
+    rows : int
+        Rows that came at the looks before.
     """
 
     number: int
     losses: list[float]
     earlier: Release | None
+    rows: int = 0
 
 
 @dataclass
@@ -85,7 +89,9 @@ class Looking:
         self.level = level_of(self.settings.alpha, past.number, ALARMS)
         self.sampling: dict[str, Any] = {"level": self.level, "seed": params.seed}
 
-    def measure(self, seen: Seen, before: Callable[[], pd.DataFrame] | None = None) -> Measured:
+    def measure(
+        self, seen: Seen, before: Callable[[], pd.DataFrame] | None = None, usual: pd.Series[Any] | None = None
+    ) -> Measured:
         """Return what the rows tell.
 
         Parameters
@@ -94,9 +100,12 @@ class Looking:
             The rows, and those whose labels are due.
         before : callable, optional
             Gives the labelled rows between the release's pilot and these, where they can be had.
+        usual : Series of moments, optional
+            When rows came in the days of the pilot, labelled or not, where the source tells.
         """
         found = Measured([quality.production_data(self.project, self.reference, seen, self.params, level=self.level)])
-        volume = quality.production_volume(self.reference, seen, self.settings.max_volume_change, level=self.level)
+        most = self.settings.max_volume_change
+        volume = quality.production_volume(self.reference, seen, most, level=self.level, usual=usual)
         found.signals += [volume] if volume is not None else []
         target = str(self.reference.work.schema["target"])
         rows = seen.sample(target, self.settings.labels, self.params.seed)
@@ -114,11 +123,11 @@ class Looking:
         found = production_latency(rows, self.reference.work.requirements, level=self.level)
         return [] if found is None else [found]
 
-    def silent(self, start: dt.date, end: dt.date) -> Measured:
+    def silent(self, start: dt.date, end: dt.date, usual: pd.Series[Any] | None = None) -> Measured:
         """Return what a window tells in which no row came, though later ones did."""
         nothing, most = self.reference.learned.iloc[:0], self.settings.max_volume_change
         seen = Seen(start, end, nothing, nothing)
-        volume = quality.production_volume(self.reference, seen, most, level=self.level)
+        volume = quality.production_volume(self.reference, seen, most, level=self.level, usual=usual)
         return Measured([] if volume is None else [volume])
 
     def _judge(self, rows: pd.DataFrame, found: Measured, before: Callable[[], pd.DataFrame] | None) -> None:
@@ -133,16 +142,33 @@ class Looking:
         worse = performance.production_worse(found.figures, wanted, len(rows))
         found.signals += [self.production_shift(rows, broken=worse.fires is True), worse]
         if before is not None:
-            least = self.settings.min_gain
-            found.signals.append(production_stale(reference, before(), scorer, rows, least, level=self.level))
+            found.signals.append(self._stale(before, scorer, rows))
         later, alpha = [*self.past.losses, *found.losses], self.settings.alpha / ALARMS
         usual, constant = performance.advantage(reference.usual), reference.usual_constant_loss
         found.signals.append(performance.production_risk(usual, later, constant, limits, alpha))
         found.signals += self._outcome(rows, scorer, found)
-        if self.past.earlier is not None:
+        found.signals += self._regressed(rows)
+
+    def _stale(self, before: Callable[[], pd.DataFrame], scorer: Scorer, rows: pd.DataFrame) -> Signal:
+        """Return ``production_stale``; one unreadable cell of an earlier window ends no later look."""
+        least = self.settings.min_gain
+        try:
+            return production_stale(self.reference, before(), scorer, rows, least, level=self.level)
+        except DataError as error:
+            says = f"rows since the release cannot be learned from: {error.where}"
+            return Signal(name="production_stale", threshold=least, says=says)
+
+    def _regressed(self, rows: pd.DataFrame) -> list[Signal]:
+        """Return ``release_regressed`` where there is an earlier release that can be asked."""
+        if self.past.earlier is None:
+            return []
+        try:
             earlier = load_released(self.project, self.past.earlier)
-            regressed = performance.release_regressed(reference, earlier, rows, **self.sampling)
-            found.signals += [regressed] if regressed is not None else []
+        except LoopwrightError as error:
+            says = f"the release before cannot be asked: {error.where} {error.what}"
+            return [Signal(name="release_regressed", threshold=0.0, says=says)]
+        found = performance.release_regressed(self.reference, earlier, rows, **self.sampling)
+        return [] if found is None else [found]
 
     def _expected(self, expected: Figure) -> Signal:
         reference = self.reference

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +25,10 @@ SHOWN = 3
 MIN_DAYS = 5  # fewer do not tell how much days vary
 
 
-def unreadable(error: DataError, rows: int) -> Signal:
-    """Return ``production_data`` for rows that the release cannot take in."""
+def unreadable(error: DataError, rows: int, private: Sequence[str] = ()) -> Signal:
+    """Return ``production_data`` for rows that the release cannot take in; of a private column no cell is told."""
+    hidden = any(f"column {name!r}" in error.where for name in private)
+    what = "holds what cannot be read (private)" if hidden else error.what
     return Signal(
         name=DATA,
         value=1.0,
@@ -35,9 +37,15 @@ def unreadable(error: DataError, rows: int) -> Signal:
         threshold=0.0,
         unit="of the rows",
         fires=True,
-        says=f"{rows} rows cannot be answered: {error.where} {error.what}; expected {error.expected}",
-        evidence={"unreadable": error.what, "where": error.where},
+        says=f"{rows} rows cannot be answered: {error.where} {what}; expected {error.expected}",
+        evidence={"unreadable": what, "where": error.where},
     )
+
+
+def without_target(target: str, rows: int) -> Signal:
+    """Return ``production_data`` for rows whose labels are due, and that have no column for them any more."""
+    says = f"{rows} rows have no column {target!r}, and labels are due (deployment.watch.label_days says when)"
+    return Signal.measured(DATA, 1.0, threshold=0.0, direction="above", unit="of the rows", says=says)
 
 
 def production_data(project: Path, reference: Reference, seen: Seen, params: Params, *, level: float) -> Signal:
@@ -76,18 +84,36 @@ def production_data(project: Path, reference: Reference, seen: Seen, params: Par
     return signal.model_copy(update={"fires": True}) if changed.fires else signal
 
 
-def production_volume(reference: Reference, seen: Seen, most: float, *, level: float) -> Signal | None:
-    """Fire when surely more, or fewer, rows come a day than those that the release learned from; None without days.
+def production_volume(
+    reference: Reference, seen: Seen, most: float, *, level: float, usual: pd.Series[Any] | None = None
+) -> Signal | None:
+    """Fire when surely more, or fewer, rows come a day than did when the release was made; None without days.
 
     The value is the change of the mean as a share; the interval that of the ratio of two means, by the logarithm.
+
+    Parameters
+    ----------
+    reference, seen
+        The release, and the rows of the look.
+    most : float
+        ``deployment.watch.max_volume_change``.
+    level : float
+        Coverage of the interval.
+    usual : Series of moments, optional
+        When rows came in the days of the pilot. Else the release's own rows are counted, of which a sample, or those
+        without a label, may be missing.
     """
     time = reference.work.schema["time"]
-    before = pd.concat([reference.learned, reference.judged], ignore_index=True)
-    if not seen.daily or not time or not pd.api.types.is_datetime64_any_dtype(before[time].dtype):
+    if not seen.daily or not time or not pd.api.types.is_datetime64_any_dtype(reference.judged[time].dtype):
         return None
+    if usual is None or not len(usual):
+        usual = pd.concat([reference.learned, reference.judged], ignore_index=True)[time]
+    return _volume(_per_day(usual), _per_day(seen.frame[time], seen.start, seen.end), most, level)
+
+
+def _volume(usual: np.ndarray, now: np.ndarray, most: float, level: float) -> Signal:
     name, unit = "production_volume", "of the usual rows a day"
-    usual, now = _per_day(before[time]), _per_day(seen.frame[time], seen.start, seen.end)
-    says = f"{now.mean():.1f} rows a day, {usual.mean():.1f} in the window and the pilot of the release"
+    says = f"{now.mean():.1f} rows a day, {usual.mean():.1f} when the release was made"
     if min(len(usual), len(now)) < MIN_DAYS:
         return Signal(name=name, threshold=most, unit=unit, says=f"{says}; too few days to tell")
     ratio = _ratio(usual, now, 1 - (1 - level) / 2)  # it fires at both ends

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Container, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -108,9 +108,7 @@ def labelled(released: Released, raw: Raw, schema: Mapping[str, Any]) -> tuple[p
         If a cell or a column is not what the release takes in.
     """
     frame, target = _frame(released.read(raw), schema), str(schema["target"])
-    before = {new: old for old, new in released.contract.rename.items()}
-    frame = frame.assign(**_brought(raw.frame, schema, before, {item["column"] for item in released.contract.scale}))
-    name = before.get(target, target)
+    frame, name = frame.assign(**_brought(released, raw.frame, schema)), source_name(released, target)
     if name not in raw.frame.columns:
         return frame.assign(**{target: np.nan}), 0
     cells, coder = cells_of(raw.frame[name]).reset_index(drop=True), Coder(released.classes)
@@ -120,20 +118,24 @@ def labelled(released: Released, raw: Raw, schema: Mapping[str, Any]) -> tuple[p
     return found, int((codes.isna() & cells.notna()).sum())
 
 
-def _brought(
-    raw: pd.DataFrame, schema: Mapping[str, Any], before: Mapping[str, str], scaled: Container[str]
-) -> dict[str, Any]:
+def _brought(released: Released, raw: pd.DataFrame, schema: Mapping[str, Any]) -> dict[str, Any]:
     """Return the columns of the source that tell what a decision brings, named as the splits name them.
 
     Not those that are scaled: rows of production are, as far as a release takes them in.
     """
+    scaled = {item["column"] for item in released.contract.scale}
     named = [name for name, why in schema.get("dropped", {}).items() if why == BROUGHT and name not in scaled]
-    there = {name: before.get(name, name) for name in named}
+    there = {name: source_name(released, name) for name in named}
     return {
         PREFIX + new: pd.to_numeric(raw[old], errors="coerce").astype("float64").to_numpy()
         for new, old in there.items()
         if old in raw.columns
     }
+
+
+def source_name(released: Released, column: str) -> str:
+    """Return the name that a column has in the source."""
+    return {new: old for old, new in released.contract.rename.items()}.get(column, column)
 
 
 def within_scope(frame: pd.DataFrame, released: Released) -> pd.DataFrame:
