@@ -34,6 +34,8 @@ class Look(BaseModel):
         The days of the window, the second not among them; of the log, when the first and the last were predicted.
     after : int or None
         Of the log, the number of the last prediction.
+    judged : int or None
+        Of the log, how many labels of reviewed rows no later look has to judge.
     rows, labelled : int
         Rows that came, and rows whose labels were judged.
     signals : list of dict
@@ -64,6 +66,7 @@ class Look(BaseModel):
     start: str
     end: str
     after: int | None = None
+    judged: int | None = None
     rows: int
     labelled: int = 0
     signals: list[dict[str, Any]]

@@ -134,6 +134,11 @@ class PredictionLog:
         mine = (GIVEN, now.number > number, now.release == release)
         return self.fetch([select(PREDICTIONS).where(*mine).order_by(now.number)])
 
+    def last(self) -> int:
+        """Return the number of the last prediction; 0 where there is none."""
+        found = self.fetch([select(func.max(PREDICTIONS.c.number).label("number"))])
+        return int(found[0]["number"] or 0) if found else 0
+
     def find(self, ids: Iterable[str]) -> dict[str, Entry]:
         """Return the predictions with these ids, those that were given; a shadow's were not."""
         found = self.fetch([select(PREDICTIONS).where(GIVEN, PREDICTIONS.c.id.in_(part)) for part in parts(ids)])
