@@ -117,6 +117,8 @@ def _alike(stands: Standing) -> str:
 def _says(stands: Standing) -> list[str]:
     """Return the verdict, and what is missing to it."""
     gain, found = stands.gain, [stands.why] if stands.why else []
+    if stands.left_out:
+        found.append(f"{stands.left_out} labelled rows are left out: loopwright mine chose them as hard cases")
     if gain["value"] is not None:
         ahead = "better" if gain["value"] >= 0 else "worse"
         ends = f" ({interval(gain['low'], gain['high'])})" if gain["low"] is not None else ""

@@ -77,6 +77,8 @@ class Standing:
         About how many more labelled rows tell; see `canary_verdict.more_rows`.
     why : str
         Why the two cannot be compared yet; empty where they can.
+    left_out : int
+        Labelled rows that are not compared: see `sides.labels_by_content`.
     """
 
     canary: Canary
@@ -92,6 +94,7 @@ class Standing:
     verdict: str
     more: int | None
     why: str
+    left_out: int
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as plain data."""
@@ -120,7 +123,8 @@ def standing(project: Path) -> Standing | None:
     classes = cards[0]["classes"]
     told = [sides.said(log, side, classes=classes is not None) for side in (release, beside)]
     both, alike = sides.agreement(log, release, beside, classes=classes is not None) if line.shadow else (0, None)
-    found = Comparison(project, work, log, line, (release, beside), cards).compared([item["answered"] for item in told])
+    comparison = Comparison(project, work, log, line, (release, beside), cards)
+    found = comparison.compared([item["answered"] for item in told])
     settings = work.params.deployment.canary
     more = more_rows(found.gain, settings.margin, found.count, settings.level)
 
@@ -143,6 +147,7 @@ def standing(project: Path) -> Standing | None:
         verdict=verdict(found.gain, settings.margin),
         more=found.lacking or None if more is None else more,
         why=found.why,
+        left_out=comparison.left_out(),
     )
 
 

@@ -78,7 +78,7 @@ class Comparison:
     ) -> None:
         self.work, self.log, self.line, self.cards = work, log, line, cards
         self.release, self.beside = both
-        self.labels = sides.labels_by_content(project, log, cards[0]["classes"])
+        self.labels, self._chosen = sides.labels_by_content(project, log, cards[0]["classes"])
 
     def compared(self, answered: Sequence[float | None]) -> Compared:
         """Return it; ``answered`` is the share of all rows that each side answered."""
@@ -112,6 +112,11 @@ class Comparison:
         gain = wide_enough(gain, challenger, champion, metric, sampling["level"], (worth[1], worth[0]))
         few = "" if gain["low"] is not None else "the labelled rows are too few to tell how much they vary"
         return Compared(rows, self.line.shadow, (values[0], values[1]), gain, few)
+
+    def left_out(self) -> int:
+        """Return how many labelled rows of the two are not compared, as ``mine`` chose them."""
+        both = (self.release.served, self.beside.served)
+        return len({content for side in both for content in sides.entries_by_content(self.log, side, self._chosen)})
 
     def _mine(self, its: Mapping[str, Entry]) -> dict[str, Entry]:
         """Return what the release said: of the rows of its shadow, or of those on its own side of the draw."""

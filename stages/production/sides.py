@@ -9,11 +9,12 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Float, and_, case, cast, func, select
 
-from stages.data.labels.log import REVIEWED, Answer, read_reviewed
+from stages.data.labels.log import CHOSEN, REVIEWED, Answer, read_reviewed
 from stages.data.labels.merging import answers_table, people
 from stages.data.labels.reading import Coder
 from stages.deployment.canary_log import Canary
 from stages.production.log import CANARY, GIVEN, PREDICTIONS, RELEASE, SHADOW, Entry, PredictionLog, parts
+from stages.production.lots import frontier, judges
 
 SERVED = "serve"  # the source of what a server was asked
 SEEN = PREDICTIONS.c
@@ -104,23 +105,29 @@ def agreement(log: PredictionLog, release: Side, shadow: Side, *, classes: bool)
     return int(found[0]["rows"]), float(found[0]["told"])
 
 
-def labels_by_content(project: Path, log: PredictionLog, classes: Sequence[Any] | None) -> dict[str, float]:
-    """Return the labels that came in for predictions, by the content of the row: class codes or numbers.
+def labels_by_content(
+    project: Path, log: PredictionLog, classes: Sequence[Any] | None
+) -> tuple[dict[str, float], set[str]]:
+    """Return the labels that came in for predictions, by the content of the row, and the rows that are left out.
 
-    Of several people it is their consensus, as where they are learned from.
+    Labels are class codes or numbers; of several people it is their consensus, as where they are learned from. Left out
+    are rows that were labelled only because ``mine`` chose them, unless they are of the random sample: it chooses those
+    on which the two models disagree, or where the release is unsure, so they tell of no other rows.
     """
     labels, coder = read_reviewed(project), Coder(classes)
     asked = [select(SEEN.id, SEEN.content).where(GIVEN, SEEN.id.in_(part)) for part in parts(one.id for one in labels)]
-    contents = {str(found["id"]): str(found["content"]) for found in log.fetch(asked)}
+    contents, upto = {str(found["id"]): str(found["content"]) for found in log.fetch(asked)}, frontier(labels)
+    kept = {contents[one.id] for one in labels if one.id in contents and (one.drawn != CHOSEN or judges(one, upto))}
+    chosen = set(contents.values()) - kept
     answers = [
         Answer(key=contents[one.id], label=one.label, by=one.by, at=one.at, file=one.file)
         for one in labels
-        if one.id in contents and coder.code(one.label) is not None
+        if contents.get(one.id) in kept and coder.code(one.label) is not None
     ]
     if not answers:
-        return {}
+        return {}, chosen
     found = people(answers_table(answers, coder, REVIEWED), len(classes) if classes else None)[0]
-    return {str(content): float(value) for content, value in found.items()}
+    return {str(content): float(value) for content, value in found.items()}, chosen
 
 
 def entries_by_content(log: PredictionLog, where: ColumnElement[bool], contents: Iterable[str]) -> dict[str, Entry]:

@@ -76,11 +76,12 @@ def database(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
     return {"log": {"url_env": "PREDICTIONS"}}
 
 
-def told(project: Path, entries: list[Entry], labels: dict[str, str | float]) -> None:
+def told(project: Path, entries: list[Entry], labels: dict[str, str | float], **more: Any) -> None:
     with PredictionLog(project).writing() as writer:
         writer.add(entries)
     known: dict[str, Any] = {"key": None, "time": None, "group": None, "by": "feedback", "at": AT, "file": "f"}
     known |= {"release": "r", "predicted": "", "reason": "", "row": {}, "withheld": []}
+    known |= more
     lines = [Reviewed(id=name, label=str(label), **known) for name, label in labels.items()]
     append_reviewed(project, lines)
 
@@ -221,6 +222,26 @@ def test_labels_of_what_was_left_to_people_do_not_stand_for_all(tmp_path: Path) 
     found = standing(project)
     assert found is not None
     assert found.beside.value == pytest.approx(0.8)  # 40 of 60 labelled ones are wrong, and 40 of all 200
+
+
+def test_rows_that_were_chosen_where_the_two_disagree_are_left_out(tmp_path: Path) -> None:
+    project, right = project_of(tmp_path, 0.0), truth(200)
+    entries = [logged(f"p{at}", "release", other(says) if at < 20 else says) for at, says in enumerate(right)]
+    entries += [logged(f"p{at}", "shadow", other(says) if 20 <= at < 40 else says) for at, says in enumerate(right)]
+    told(project, entries, {f"release p{at}": right[at] for at in range(20)}, drawn="chosen", lot=0.9)
+    found = standing(project)
+    assert found is not None
+    assert (found.left_out, found.release.labelled) == (20, 0)
+    told(project, [], {f"release p{at}": right[at] for at in range(10, 15)})  # corrected by somebody too
+    told(project, [], {f"release p{at}": right[at] for at in range(50, 150)}, drawn="complete", lot=0.5)
+    found = standing(project)
+    assert found is not None
+    assert (found.left_out, found.release.labelled) == (15, 105)
+    assert found.gain["value"] == pytest.approx(5 / 105)
+    told(project, [], {"release p160": right[160]}, drawn="random", lot=0.95)  # the sample holds the chosen ones now
+    found = standing(project)
+    assert found is not None
+    assert (found.left_out, found.release.labelled) == (0, 121)
 
 
 def test_values_are_compared_by_how_far_they_are_off(tmp_path: Path, database: dict[str, Any]) -> None:
