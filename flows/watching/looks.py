@@ -12,6 +12,7 @@ from flows.lock import STATE
 from stages.errors import ProjectError
 from stages.files import append_line, whole_lines
 
+STANDS = "the alarm stands"
 FILE = f"{STATE}/looks.jsonl"
 
 
@@ -73,6 +74,11 @@ class Look(BaseModel):
     entered: int | None = None
     told: str = ""
     seconds: float
+
+    @property
+    def stands(self) -> bool:
+        """Whether its alarm is not in the record, as the loop was not free; its days are looked at again."""
+        return self.alarm is not None and self.told.endswith(STANDS)
 
     @property
     def says(self) -> str:
