@@ -9,20 +9,21 @@ from pathlib import Path
 
 from flows.people.sheets import Said
 from stages.errors import DataError
-from stages.production.log import ASKED, PREDICTIONS, Entry, PredictionLog
+from stages.production.log import ASKED, GIVEN, PREDICTIONS, Entry, PredictionLog
 
 
 def by_key(project: Path, given: Sequence[Said], *, timed: bool = False) -> dict[str, Entry]:
     """Return the prediction that each label means which names its row by key, by `Said.where`.
 
-    That is the last one of the key; with ``timed`` the last one until the label became known.
+    That is the last one of the key that somebody was given; with ``timed`` the last until the label became known.
     """
     from sqlalchemy import select
 
     light = [PREDICTIONS.c[name] for name in ("id", "key", "at", "number")]
     keys = list(dict.fromkeys(said.item for said in given))
     parts = (keys[start : start + ASKED] for start in range(0, len(keys), ASKED))
-    asked = [select(*light).where(PREDICTIONS.c.key.in_(part)).order_by(PREDICTIONS.c.number) for part in parts]
+    mine, number = PREDICTIONS.c.key, PREDICTIONS.c.number
+    asked = [select(*light).where(GIVEN, mine.in_(part)).order_by(number) for part in parts]
     made: dict[str, list[Entry]] = {}
     for entry in PredictionLog(project).read(*asked):
         made.setdefault(str(entry["key"]), []).append(entry)

@@ -35,6 +35,8 @@ class Look(BaseModel):
         The days of the window, the second not among them; of the log, when the first and the last were predicted.
     after : int or None
         Of the log, the number of the last prediction.
+    judged : int or None
+        Of the log, how many labels of reviewed rows no later look has to judge.
     rows, labelled : int
         Rows that came, and rows whose labels were judged.
     signals : list of dict
@@ -43,6 +45,8 @@ class Look(BaseModel):
         Metrics on the labelled rows; the loss expected before labels; what a row brought. Figures all.
     losses : list of float
         What the model lost more than the constant, day by day.
+    notes : list of str
+        What a reader has to know beside: what could not be measured, or was looked at otherwise.
     alarm : str or None
         The row of the table that was taken, or the first signal that fired; None: all is well.
     entered : int or None
@@ -63,6 +67,7 @@ class Look(BaseModel):
     start: str
     end: str
     after: int | None = None
+    judged: int | None = None
     rows: int
     labelled: int = 0
     signals: list[dict[str, Any]]
@@ -70,6 +75,7 @@ class Look(BaseModel):
     expected: dict[str, Any] | None = None
     outcome: dict[str, Any] | None = None
     losses: list[float] = []
+    notes: list[str] = []
     alarm: str | None = None
     entered: int | None = None
     told: str = ""

@@ -37,6 +37,8 @@ def tell(look: Look, show: Show) -> None:
                 console.print(f"       {MARKS[item['fires']]} {item['name']}: {escape(item['says'])}", soft_wrap=wrap)
         if look.told:
             console.print(f"       {escape(look.told)}", soft_wrap=wrap)
+    for note in look.notes:
+        console.print(f"       {escape(note)}", soft_wrap=wrap)
     if line := figures_line(look):
         console.print(f"       [dim]{escape(line)}[/]", soft_wrap=wrap)
 

@@ -93,15 +93,16 @@ def look_at_the_log(session: Session, go: Go, tell: Tell) -> Look | NotYet:
     taken_up(session, go)
     project, standing = session.project, _standing(session.project, "log")
     session.show.waiting("looking at the log of predictions")
-    after = max([item.after or 0 for item in standing.before], default=0)
+    after, judged = standing.of_log
     if standing.release is None:
         raise ProjectError("its log of releases is gone", where=str(project), todo="loopwright run --again")
-    asked = AskedLog(after, standing.release, kept.kept(project, standing.release), standing.past)
+    asked = AskedLog(after, judged, standing.release, kept.kept(project, standing.release), standing.past)
     found = session.engine.result(session.engine.call(look_at_log, project, asked))
     if not found["ready"]:
         least = load_params(project).deployment.watch.min_rows
         new = f"{found['rows']} predictions of the release in force are new in the log"
-        return NotYet(f"nothing to look at yet: {new}, and a look takes {least} (deployment.watch.min_rows)")
+        why = f"nothing to look at yet: {new}, and a look takes {least} (deployment.watch.min_rows)"
+        return NotYet("; ".join([why, *found["notes"]]))
     because = f"{found['rows']} rows predicted from {found['start']} to {found['end']}"
     return _concluded(session, go, tell, standing, found | {"origin": "log"}, because)
 
@@ -129,6 +130,12 @@ class _Standing:
     before: list[Look]
     number: int
     past: Past
+
+    @property
+    def of_log(self) -> tuple[int, int]:
+        """The last prediction that was looked at, by the last look, and how many labels were judged."""
+        last = self.before[-1] if self.before else None
+        return (last.after or 0, last.judged or 0) if last is not None else (0, 0)
 
 
 def _standing(project: Path, origin: str) -> _Standing:

@@ -9,13 +9,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from stages.data.sources.columns import Place, as_text, to_number
 from stages.data.sources.reading import read_table
 from stages.errors import DataError, ParamsError
 from stages.params import PARAMS_FILE
-from stages.planning.outcome import PREFIX
+from stages.planning.outcome import PREFIX, Array, value_of
 
 FOLDER = "labels/"
 WHERE = f"{PARAMS_FILE}: planning.outcome"
@@ -85,6 +86,46 @@ def with_brought(
         )
     table = _read(project, str(outcome["table"]), str(key), named)
     return {part: rows.assign(**_joined(rows, table, part, str(key))) for part, rows in parts.items()}
+
+
+def brought_in_production(
+    project: Path,
+    charter: Mapping[str, Any],
+    schema: Mapping[str, Any],
+    rows: pd.DataFrame,
+    target: Array,
+    prediction: Array,
+) -> tuple[Array | None, str]:
+    """Return what each row of production brings by a prediction, (n,), or why that is not known.
+
+    All rows or none: those whose outcome is known already are not any rows. Neither where the charter has no measure.
+
+    Raises
+    ------
+    LoopwrightError
+        If the table cannot be used, or a function of the user's fails.
+    """
+    wanted = charter.get("outcome") or {}
+    if wanted.get("columns"):
+        rows = as_far_as_known(rows, wanted, schema, project)
+    values = value_of(project, charter, schema, rows, target, prediction)
+    unknown = 0 if values is None else int(np.isnan(values).sum())
+    if not unknown:
+        return values, ""
+    where = wanted["table"] or "the columns of planning.outcome.columns"
+    return None, f"what a decision brings is not known for {unknown} of {len(rows)} rows ({where})"
+
+
+def as_far_as_known(rows: pd.DataFrame, outcome: Outcome, schema: Mapping[str, Any], project: Path) -> pd.DataFrame:
+    """Return rows with the columns ``outcome.COLUMN``: theirs, else by key out of the table, else missing values."""
+    named, key = list(dict.fromkeys(outcome["columns"].values())), schema.get("key")
+    columns = [PREFIX + name for name in named]
+    found = rows.assign(**{name: np.nan for name in columns if name not in rows})
+    if outcome["table"] is None or key not in rows or not found[columns].isna().to_numpy().any():
+        return found
+    table = _read(project, str(outcome["table"]), str(key), named).reindex(rows[key].astype("str"))
+    joined = pd.DataFrame(table.to_numpy(), index=found.index, columns=[PREFIX + str(name) for name in table])
+    return found.assign(**{name: found[name].fillna(joined[name]) for name in columns})
 
 
 def _check_classes(columns: Mapping[str, str], classes: list[Any] | None) -> None:

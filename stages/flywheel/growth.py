@@ -11,7 +11,7 @@ import numpy as np
 from scipy.stats import theilslopes
 from sqlalchemy import func, select
 
-from stages.production.log import PREDICTIONS, PredictionLog
+from stages.production.log import GIVEN, PREDICTIONS, PredictionLog
 from stages.training.metrics import Array, Figure
 
 FEWEST = 8  # days or weeks; fewer do not tell a slope
@@ -20,9 +20,9 @@ UNKNOWN: Figure = {"value": None, "low": None, "high": None}
 
 
 def predictions_by_day(log: PredictionLog) -> dict[dt.date, int]:
-    """Return how many predictions the log holds of each day (UTC) that has some."""
+    """Return how many predictions were given on each day (UTC) that has some."""
     day = func.substr(PREDICTIONS.c.at, 1, 10).label("day")
-    found = log.read(select(day, func.count().label("n")).group_by(day))
+    found = log.read(select(day, func.count().label("n")).where(GIVEN).group_by(day))
     return {dt.date.fromisoformat(str(entry["day"])): int(entry["n"]) for entry in found}
 
 

@@ -12,13 +12,14 @@ import pandas as pd
 
 from stages.answering import Policy
 from stages.context import Context
+from stages.data.brought import brought_in_production
 from stages.deployment.champion import incomparable
 from stages.deployment.outcome import means, metric_gain
 from stages.deployment.release_log import RELEASE, Release, read_log, whole
 from stages.files import read_json
 from stages.flywheel.growth import sign
 from stages.flywheel.judging import PILOT, Judging, judging
-from stages.planning.outcome import Outcome, outcome_of, with_review
+from stages.planning.outcome import with_review
 from stages.production.released import policy_of
 from stages.training.abstaining import answered
 from stages.training.metrics import Array, Figure, Scorer, bootstrap, constant_prediction
@@ -29,11 +30,12 @@ DECLARE = "declare what a prediction brings: planning.outcome.call, or the price
 
 @dataclass(frozen=True)
 class Judged:
-    """A release on the rows that judge."""
+    """A release on the rows that judge: what they bring by it, or why that is not known."""
 
     line: Release
     scorer: Scorer
     brings: Array | None
+    unknown: str
 
 
 def worth(work: Context, learned: Callable[..., Collection[int]]) -> dict[str, Any]:
@@ -55,7 +57,7 @@ def worth(work: Context, learned: Callable[..., Collection[int]]) -> dict[str, A
     """
     lines = _releases(work)
     judges = judging(work, learned(*(line.iteration for line in lines)) or {0})
-    outcome, options = outcome_of(work.project, _charter(work)), work.params.training.bootstrap
+    charter, options = _charter(work), work.params.training.bootstrap
     sampling: dict[str, Any] = {"n": options.n, "level": options.level, "seed": work.params.seed}
     found, left_out = list[Judged](), list[dict[str, str]]()
     for line in lines:
@@ -64,17 +66,18 @@ def worth(work: Context, learned: Callable[..., Collection[int]]) -> dict[str, A
         if why:
             left_out.append({"release": line.sha256[:12], "why": why})
         else:
-            found.append(_judged(work, judges, line, card, outcome))
-    unit = str((_charter(work).get("outcome") or {}).get("unit", ""))
+            found.append(_judged(work, judges, line, card, charter))
+    wanted = charter.get("outcome") or {}
     told = [_told(item, work.row_metric, sampling) for item in found]
     steps = [_step(one, other, work.row_metric, sampling) for one, other in pairwise(found)]
-    beside = {"metric": work.row_metric, "unit": unit, "judged_on": judges.says, "declared": outcome is not None}
+    beside: dict[str, Any] = {"metric": work.row_metric, "unit": str(wanted.get("unit", ""))}
+    beside |= {"judged_on": judges.says, "declared": bool(wanted)}
     return beside | {
         "releases": told,
         "steps": steps,
         "left_out": left_out,
         "yes": answer([step for step in steps if step["outcome_gain"] is not None]),
-        "says": _says(found, outcome, judges),
+        "says": _says(found, judges, declared=bool(wanted)),
     }
 
 
@@ -113,7 +116,7 @@ def _strange(work: Context, judges: Judging, card: dict[str, Any]) -> str:
     return "" if card["classes"] == work.schema["classes"] else "its classes are others"
 
 
-def _judged(work: Context, judges: Judging, line: Release, card: dict[str, Any], outcome: Outcome | None) -> Judged:
+def _judged(work: Context, judges: Judging, line: Release, card: dict[str, Any], charter: dict[str, Any]) -> Judged:
     from stages.training.estimators import predict
     from stages.training.store import load_model
 
@@ -125,10 +128,8 @@ def _judged(work: Context, judges: Judging, line: Release, card: dict[str, Any],
     kept = answered(rows, made, policy)
     target, blocks = work.target(rows), work.blocks(rows)
     scorer = Scorer(work.task, target, made, constant, blocks, policy.threshold, kept, failing=work.failing)
-    if outcome is None:
-        return Judged(line, scorer, None)
-    brings = outcome(rows[list(work.schema["features"])], target, made)
-    return Judged(line, scorer, with_review(brings, kept, _charter(work)))
+    brings, unknown = brought_in_production(work.project, charter, work.schema, rows, target, made)
+    return Judged(line, scorer, None if brings is None else with_review(brings, kept, charter), unknown)
 
 
 def _told(item: Judged, metric: str, sampling: dict[str, Any]) -> dict[str, Any]:
@@ -157,9 +158,10 @@ def _step(one: Judged, other: Judged, metric: str, sampling: dict[str, Any]) -> 
     }
 
 
-def _says(found: Sequence[Judged], outcome: Outcome | None, judges: Judging) -> str:
-    if outcome is None:
+def _says(found: Sequence[Judged], judges: Judging, *, declared: bool) -> str:
+    if not declared:
         return f"no outcome is declared; {DECLARE}"
     if len(found) < 2:
         return f"{len(found) or 'no'} release can be judged on {judges.says}; two tell"
-    return f"{len(found)} releases on {judges.says}"
+    unknown = next((f"; {item.unknown}" for item in found if item.unknown), "")
+    return f"{len(found)} releases on {judges.says}{unknown}"

@@ -29,7 +29,7 @@ def run(project: Path) -> None:
     charter["answering"]["guardrails"] = planning.guarded
     wanted = planning.measured_outcome
     charter["outcome"] = None if wanted is None else wanted.model_dump(mode="json")
-    outcome_of(project, charter)  # a slip in its path shows at the start
+    outcome_of(project, charter, None)  # a slip in its path shows at the start
     if ":" in planning.replaces:
         import_callable(project, planning.replaces, f"{PARAMS_FILE}: planning.replaces")
     if planning.combine.by == "formula":

@@ -23,11 +23,10 @@ Outcome = Callable[[pd.DataFrame, Array, Array], Array]
 WHERE = f"{PARAMS_FILE}: planning.outcome.call"
 
 
-def outcome_of(project: Path, charter: dict[str, Any], classes: Sequence[Any] | None = None) -> Outcome | None:
+def outcome_of(project: Path, charter: Mapping[str, Any], classes: Sequence[Any] | None) -> Outcome | None:
     """Return the charter's outcome function, with what it returns checked; None when the charter names none.
 
-    The rows that it is called with are those of a split. A function of the user's is given their features alone, by
-    `brought`. Columns are of ``classes``, in the order of their codes.
+    To be called by `value_of`, which knows what it takes. Columns are of ``classes``, in the order of their codes.
 
     Raises
     ------
@@ -50,10 +49,28 @@ def outcome_of(project: Path, charter: dict[str, Any], classes: Sequence[Any] | 
 
 def brought(work: Context, rows: pd.DataFrame, target: Array, prediction: Array) -> Array:
     """Return what each row of a split brings by a prediction, (n,); the charter has a measure of it."""
-    brings = outcome_of(work.project, work.charter, work.schema["classes"])
-    assert brings is not None
-    by_columns = bool(work.charter["outcome"].get("columns"))
-    return brings(rows if by_columns else rows[list(work.schema["features"])], target, prediction)
+    found = value_of(work.project, work.charter, work.schema, rows, target, prediction)
+    assert found is not None
+    return found
+
+
+def value_of(
+    project: Path,
+    charter: Mapping[str, Any],
+    schema: Mapping[str, Any],
+    rows: pd.DataFrame,
+    target: Array,
+    prediction: Array,
+) -> Array | None:
+    """Return what each row brings by a prediction, (n,); None where the charter has no measure of it.
+
+    A function of the user's is given the features alone, columns are those that the splits hold.
+    """
+    brings = outcome_of(project, charter, schema["classes"])
+    if brings is None:
+        return None
+    by_columns = bool(charter["outcome"].get("columns"))
+    return brings(rows if by_columns else rows[list(schema["features"])], target, prediction)
 
 
 def by_columns(columns: Mapping[str, str], decides_from: float, classes: Sequence[Any]) -> Outcome:

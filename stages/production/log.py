@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import (
     URL,
@@ -47,7 +47,8 @@ from stages.params import load_params
 FILE = ".loopwright/predictions.db"
 BATCH = 2_000
 ASKED = 500  # ids in one query: SQLite takes 999 parameters at least
-RELEASE, CANARY, SHADOW = "release", "canary", "shadow"  # who answered; a shadow's answer was given to nobody
+RELEASE, CANARY, SHADOW, WATCH = "release", "canary", "shadow", "watch"  # as what it was answered
+TO_NOBODY = (SHADOW, WATCH)  # a shadow's answers, and those to rows that `watch` looked at of its own accord
 
 METADATA = MetaData()
 PREDICTIONS = Table(
@@ -73,12 +74,11 @@ PREDICTIONS = Table(
     Index("by_key", "key", "number"),
 )
 LIGHT = [column for column in PREDICTIONS.c if column.name not in ("probabilities", "row")]
-WATCHED = "watch"  # the first word of the source of what `watch` predicted of its own accord
 
 
 def given(columns: Any) -> ColumnElement[bool]:
     """Return the condition of a prediction that somebody asked for and got: no shadow's, and none of `watch`."""
-    return and_(columns.role != SHADOW, ~columns.source.startswith(f"{WATCHED} ", autoescape=True))
+    return cast(ColumnElement[bool], columns.role.not_in(TO_NOBODY))
 
 
 GIVEN = given(PREDICTIONS.c)
@@ -133,6 +133,11 @@ class PredictionLog:
         now = PREDICTIONS.c
         mine = (GIVEN, now.number > number, now.release == release)
         return self.fetch([select(PREDICTIONS).where(*mine).order_by(now.number)])
+
+    def last(self) -> int:
+        """Return the number of the last prediction; 0 where there is none."""
+        found = self.fetch([select(func.max(PREDICTIONS.c.number).label("number"))])
+        return int(found[0]["number"] or 0) if found else 0
 
     def find(self, ids: Iterable[str]) -> dict[str, Entry]:
         """Return the predictions with these ids, those that were given; a shadow's were not."""

@@ -16,7 +16,15 @@ from stages.production.rows import Rows
 
 
 def entries_of(
-    released: Released, rows: Rows, answers: pd.DataFrame, *, source: str, at: str, call: str, first: int = 0
+    released: Released,
+    rows: Rows,
+    answers: pd.DataFrame,
+    *,
+    source: str,
+    at: str,
+    call: str,
+    first: int = 0,
+    role: str = RELEASE,
 ) -> list[Entry]:
     """Return the log's entries of some rows and what the release said of them.
 
@@ -35,6 +43,8 @@ def entries_of(
         the same file is the same prediction; the same features in another file are another.
     first : int
         Number of the first row.
+    role : str
+        As what it was answered; only what the release says to those who ask has ids without it.
 
     Returns
     -------
@@ -43,6 +53,7 @@ def entries_of(
         recording it again changes nothing, and a time that came later or was corrected is a prediction of its own.
     """
     roles = {name: _texts(rows.roles[name]) for name in rows.roles.columns}
+    beside = () if role == RELEASE else (role,)
     keys, nothing = roles.get("key"), [None] * len(rows)
     parts = [name for name in answers.columns if name.startswith(PROBABILITY)]
     probabilities = [
@@ -59,7 +70,7 @@ def entries_of(
         named = "key" if key is not None else f"{call} {first + place}"
         found.append(
             {
-                "id": digest(edition, content, named),
+                "id": digest(edition, content, named, *beside),
                 "content": content,
                 "at": at,
                 "release": released.name,
@@ -74,7 +85,7 @@ def entries_of(
                 "confidence": sure[place],
                 "answered": answered[place],
                 "reason": why[place],
-                "role": RELEASE,
+                "role": role,
             }
         )
     return found

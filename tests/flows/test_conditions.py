@@ -236,3 +236,24 @@ def test_without_an_outcome_it_is_said_how_to_declare_one(make: Callable[..., Pa
 def test_before_a_run_there_is_nothing_to_measure(tmp_path: Path) -> None:
     with pytest.raises(ProjectError, match="there is no chosen model yet; loopwright run"):
         measure(tmp_path)
+
+
+def test_columns_of_an_outcome_judge_releases_where_they_are_known(make: Callable[..., Path]) -> None:
+    project = make(prices={"label": 2})
+    keys = [*read_csv(project, "t.csv"), *read_csv(project, "truth.csv")]
+    (project / "labels").mkdir(exist_ok=True)
+    worth = pd.DataFrame({"id": keys, "left": 0.0, "done": 1.0})
+    outcome = {"columns": {"no": "left", "yes": "done"}, "table": "labels/worth.csv"}
+    worth.to_csv(project / "labels/worth.csv", index=False)
+    apply(project, {"planning.outcome": outcome})
+    release_of(project, None, 4)
+    found = measure(project)["outcome"]  # declared after the split, and known by the table
+    assert [0 < item["outcome"]["value"] < 1 for item in found["releases"]] == [True, True]
+    worth.head(10).to_csv(project / "labels/worth.csv", index=False)
+    found = measure(project)["outcome"]
+    assert [item["outcome"] for item in found["releases"]] == [None, None]
+    assert "(labels/worth.csv)" in found["says"]
+
+
+def read_csv(project: Path, name: str) -> list[str]:
+    return list(pd.read_csv(project / name, dtype="str").iloc[:, 0])

@@ -104,6 +104,16 @@ def test_a_key_means_its_last_prediction_until_the_label_was_known(project: Path
         feedback(project, write(project, key=["k"], label=["benign"], at=["2023-02-01"]))
 
 
+def test_a_key_never_means_what_a_shadow_said_of_its_row(project: Path) -> None:
+    log, out = PredictionLog(project), pd.read_csv(project / "o.csv")
+    with log.writing() as writer:
+        for number, entry in enumerate(log.find(out["prediction_id"]).values()):
+            told = {name: value for name, value in entry.items() if name != "number"}
+            writer.add([told | {"id": f"{number:024d}", "role": "shadow"}])
+    assert feedback(project, project / "truth.csv").new == 60
+    assert [line.id for line in read_reviewed(project)] == out["prediction_id"].tolist()
+
+
 @pytest.mark.parametrize(
     ("columns", "says"),
     [

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from flows import patching
 from flows.init import init
 from stages.data import collect, label, split, validate
-from stages.data.brought import with_brought, without_brought
+from stages.data.brought import brought_in_production, with_brought, without_brought
 from stages.deployment import behaviour, examine, gate, pilot, refit, serving, slices
 from stages.errors import LoopwrightError, ParamsError
 from stages.files import read_json, read_parquet
@@ -154,3 +154,25 @@ def test_a_row_brings_what_its_decision_brings(chances: list[float], threshold: 
     found = brings(rows, np.zeros(len(rows)), np.c_[1 - chance, chance])
     assert found.tolist() == np.where(chance > threshold, values[:, 1], values[:, 0]).tolist()
     assert (found <= values.max(axis=1)).all()
+
+
+@pytest.mark.parametrize(
+    ("rows", "table", "found", "why"),
+    [
+        (ROWS, "id,v\n1,2\n2,3\n3,4\n", [2.0, 3.0, 4.0], ""),
+        (ROWS, "id,v\n1,2\n2,3\n", None, "not known for 1 of 3 rows (labels/o.csv)"),
+        (ROWS.drop(columns="id"), "id,v\n1,2\n", None, "not known for 3 of 3 rows (labels/o.csv)"),
+        (ROWS, None, None, "not known for 3 of 3 rows (the columns of planning.outcome.columns)"),
+        (ROWS.assign(**{"outcome.v": [5.0, 6.0, 7.0]}), None, [5.0, 6.0, 7.0], ""),
+    ],
+)
+def test_in_production_it_is_known_of_all_rows_or_said_not_to_be(
+    rows: pd.DataFrame, table: str | None, found: list[float] | None, why: str, tmp_path: Path
+) -> None:
+    (tmp_path / "labels").mkdir()
+    (tmp_path / "labels" / "o.csv").write_text(table or "")
+    columns = {"columns": {"a": "v", "b": "v"}, "table": "labels/o.csv" if table else None}
+    charter = {"outcome": Outcome(**columns).model_dump()}
+    chances = np.full((3, 2), 0.5)
+    values, said = brought_in_production(tmp_path, charter, SCHEMA, rows, np.zeros(3), chances)
+    assert (None if values is None else values.tolist(), why in said) == (found, True)

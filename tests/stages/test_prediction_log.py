@@ -120,9 +120,10 @@ def test_what_a_shadow_said_was_given_to_nobody(log: PredictionLog) -> None:
     with log.writing() as writer:
         writer.add([entry("a", key="a", role="release"), entry("b", key="b", role="canary")])
         writer.add([entry("s", role="shadow"), entry("t", key="a", role="shadow", answered=True, reason="")])
-    assert sorted(ids(log.waiting())) == ["a", "b"]  # and no shadow overtakes an answer
-    assert log.counts() == {"unsure": 2}
-    assert log.find(["a", "b", "s", "t"]).keys() == {"a", "b"}
+        writer.add([entry("w", key="b", role="watch"), entry("f", key="f", role="release", source="watch me.csv")])
+    assert sorted(ids(log.waiting())) == ["a", "b", "f"]  # and no shadow overtakes an answer
+    assert log.counts() == {"unsure": 3}
+    assert log.find(["a", "b", "s", "t", "w"]).keys() == {"a", "b"}
 
 
 def older_log(log: PredictionLog) -> Table:
@@ -170,6 +171,7 @@ def test_rows_are_drawn_by_their_lots_and_counted_by_day(log: PredictionLog) -> 
     late = {"at": "2024-05-03T00:00:00.000+00:00"}
     with log.writing() as writer:
         writer.add([row("1", "a"), row("2", None), row("3", "b"), row("4", None), row("9", "c", reason="out_of_scope")])
+        writer.add([row("5", "s", role="shadow"), row("6", None, role="watch")])  # nobody's use
         writer.add([row("8", "b", id="d" * 24, **late), row("0", None, reason="out_of_scope")])
 
     def lots(entries: list[Entry]) -> list[str]:

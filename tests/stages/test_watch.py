@@ -16,10 +16,13 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from benchmarks.watch import World, run
+from flows.people.truth import feedback
+from flows.predicting import predict
+from stages.data.brought import WHY as BROUGHT
 from stages.data.sources import open_source
 from stages.deployment.release_log import read_log
 from stages.files import read_json, write_json
-from stages.params import Requirement, Shift, check_params, load_params
+from stages.params import Outcome, Requirement, Shift, check_params, load_params
 from stages.production.latency import MS
 from stages.production.log import PREDICTIONS, PredictionLog
 from stages.production.released import load_released
@@ -158,6 +161,20 @@ def test_a_look_reads_answers_logs_and_measures(clinic: Path) -> None:
     assert PredictionLog(clinic).since(0, read_log(clinic)[-1].sha256[:12]) == []  # nobody was given these
 
 
+def test_who_asks_about_a_row_that_was_watched_is_given_an_answer(clinic: Path, tmp_path: Path) -> None:
+    clinic = changed(clinic, tmp_path)
+    look(clinic, asked(clinic, "2024-04-29", "2024-06-01"))
+    rows = many_kinds().query("'2024-04-29' <= day < '2024-06-01'")
+    rows.drop(columns="target").to_csv(clinic / "watch me.csv", index=False)
+    predict(clinic, clinic / "watch me.csv", out=clinic / "o.csv")
+    log, ids = PredictionLog(clinic), pd.read_csv(clinic / "o.csv")["prediction_id"]
+    assert log.find(ids).keys() == set(ids)
+    assert len(log.since(0, read_log(clinic)[-1].sha256[:12])) == len(rows) == log.counts()[""]
+    rows[["id", "target"]].set_axis(["key", "label"], axis=1).to_csv(clinic / "truth.csv", index=False)
+    look(clinic, asked(clinic, "2024-04-29", "2024-06-10"))  # and after that it watches them again
+    assert feedback(clinic, clinic / "truth.csv").new == len(rows)
+
+
 def test_a_window_that_is_not_whole_is_waited_for(clinic: Path) -> None:
     assert look(clinic, asked(clinic, "2024-06-01", "2024-08-01")) == {"ready": False, "after": "2024-07-09"}
     assert look(clinic, asked(clinic, "2024-09-01", "2024-10-01"))["ready"] is False
@@ -226,6 +243,24 @@ def test_labels_are_read_as_the_release_knows_them(clinic: Path) -> None:
     rows, unknown = labelled(released, replace(raw, frame=raw.frame.drop(columns="target")), schema)
     assert rows["target"].isna().all()
     assert unknown == 0
+
+
+def test_what_decisions_bring_is_read_beside_labels_and_else_said_not_to_be_known(clinic: Path) -> None:
+    released = load_released(clinic)
+    schema = {**read_json(clinic / "data/schema.json"), "dropped": {"if_left": BROUGHT, "if_done": BROUGHT}}
+    raw = open_source(clinic, load_params(clinic)).between(dt.date(2024, 4, 29), dt.date(2024, 6, 1)).raw
+    raw = replace(raw, frame=raw.frame.assign(if_left="0", if_done=["2", *["1"] * 98]))
+    rows, _ = labelled(released, raw, schema)
+    assert rows["outcome.if_done"].tolist() == [2.0, *[1.0] * 98]
+    work = type(watched().reference.work)(watched().project)
+    columns = Outcome(columns={"no": "if_left", "yes": "if_done"}, at_least=2.0).model_dump()
+    work.__dict__["charter"] = {**work.charter, "outcome": columns}
+    looking = Looking(watched().project, load_params(work.project), replace(watched().reference, work=work), FIRST)
+    production = watched().rows(400, 0)
+    found = looking.measure(seen(production))
+    assert (found.outcome, len(found.notes), "outcome_low" in str(found.signals)) == (None, 1, False)
+    known = looking.measure(seen(production.assign(**{"outcome.if_left": 0.0, "outcome.if_done": 1.0})))
+    assert (known.notes, [one.fires for one in known.signals if one.name == "outcome_low"]) == ([], [True])
 
 
 def data_signal(rows: pd.DataFrame, unknown: int = 0) -> Any:

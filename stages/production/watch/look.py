@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,15 @@ import numpy as np
 import pandas as pd
 
 from stages.context import Context
+from stages.data.labels.log import Reviewed
 from stages.data.sources import open_source
 from stages.data.sources.raw import Raw
 from stages.deployment.release_log import Release
 from stages.errors import DataError
 from stages.params import Params, load_params
 from stages.production.latency import ENDPOINTS, read
+from stages.production.log import PredictionLog
+from stages.production.lots import frontier, judges
 from stages.production.released import load_released
 from stages.production.watch import quality
 from stages.production.watch.logged import logged
@@ -64,11 +67,14 @@ class AskedLog:
     ----------
     after : int
         Number of the last prediction that was looked at.
+    judged : int
+        How many labels were judged by then; see `stages.production.watch.logged`.
     release, folder, past
         As of `Asked`.
     """
 
     after: int
+    judged: int
     release: Release
     folder: Path
     past: Past
@@ -110,20 +116,27 @@ def look_at_log(project: Path, asked: AskedLog) -> dict[str, Any]:
     -------
     dict
         As `look`; ``after`` is the number of the last prediction, and ``start`` and ``end`` tell when the first and the
-        last were made.
+        last were made; ``judged`` is how many labels no later look has to judge.
     """
     began, params = time.perf_counter(), load_params(project)
     reference = read_reference(asked.folder, load_released(project, asked.release))
-    got = logged(project, reference, asked.after)
+    after, notes = asked.after, list[str]()
+    if PredictionLog(project).last() < after:
+        after, notes = (
+            0,
+            ["the log of predictions is another one than at the look before: looked at from its beginning"],
+        )
+    got = logged(project, reference, after, asked.judged, params.deployment.watch)
     if got is None or len(got.seen) < params.deployment.watch.min_rows:
-        return {"ready": False, "after": asked.after, "rows": 0 if got is None else len(got.seen)}
+        return {"ready": False, "after": after, "rows": 0 if got is None else len(got.seen), "notes": notes}
     looking = Looking(project, params, reference, asked.past)
     found = looking.measure(got.seen)
     rows = [row for row in read(project, got.start) if row["release"] == reference.released.name]
+    found.notes[:0] = [*notes, *got.notes]
     found.signals += looking.latency([row for row in rows if row["endpoint"] == SINGLE])
     ways = _ways(reference.work.schema, learning_labels(params, got.labels), 0, reference.work.chosen)
     plain = _plain(found, ways, len(got.seen), began)
-    return plain | {"after": got.last, "start": got.start, "end": got.end}
+    return plain | {"after": got.last, "start": got.start, "end": got.end, "judged": got.judged}
 
 
 def nothing_released(rows: int) -> Signal:
@@ -149,9 +162,14 @@ def taking_in(params: Params, since: dt.date, end: dt.date) -> Mapping[str, Any]
     return patch | {"data.collect.end": str(last)}
 
 
-def learning_labels(params: Params, labels: int) -> Mapping[str, Any]:
-    """Return the params with which the labels of reviewed rows count that have come in since, if any have."""
-    return {"data.labels.reviewed": labels} if labels > params.data.labels.reviewed else {}
+def learning_labels(params: Params, labels: Sequence[Reviewed]) -> Mapping[str, Any]:
+    """Return the params with which the labels of reviewed rows count that have come in since, if any of them teaches.
+
+    Nothing learns from the random sample: it judges.
+    """
+    upto = frontier(labels)
+    teaches = any(not judges(label, upto) for label in labels[params.data.labels.reviewed :])
+    return {"data.labels.reviewed": len(labels)} if teaches else {}
 
 
 def _of_source(project: Path, params: Params, reference: Reference, asked: Asked, raw: Raw) -> Measured:

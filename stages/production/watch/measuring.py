@@ -10,11 +10,12 @@ from typing import Any
 
 import pandas as pd
 
+from stages.data.brought import brought_in_production
 from stages.deployment.outcome import outcome_low
 from stages.deployment.release_log import Release
 from stages.errors import DataError, LoopwrightError
 from stages.params import Params
-from stages.planning.outcome import outcome_of, with_review
+from stages.planning.outcome import with_review
 from stages.production.released import load_released
 from stages.production.watch import performance, quality
 from stages.production.watch.levels import figures, level_of, mean_figure
@@ -64,6 +65,7 @@ class Measured:
     expected: Figure | None = None
     outcome: Figure | None = None
     losses: list[float] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 class Looking:
@@ -195,11 +197,12 @@ class Looking:
 
     def _outcome(self, rows: pd.DataFrame, scorer: Scorer, found: Measured) -> list[Signal]:
         """Return ``outcome_low`` where the charter says what the outcome has to be."""
-        charter = self.reference.work.charter
-        brings, wanted = outcome_of(self.project, charter), charter.get("outcome") or {}
-        if brings is None:
+        work, charter = self.reference.work, self.reference.work.charter
+        wanted = charter.get("outcome") or {}
+        values, why = brought_in_production(self.project, charter, work.schema, rows, scorer.target, scorer.prediction)
+        found.notes += [why] if why else []
+        if values is None:
             return []
-        values = brings(rows[list(self.reference.released.features)], scorer.target, scorer.prediction)
         found.outcome = mean_figure(with_review(values, scorer.answers, charter), scorer.blocks, self.level)
         if wanted.get("at_least") is None:
             return []

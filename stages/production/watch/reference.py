@@ -70,8 +70,9 @@ class Reference:
         return LOSS[self.work.task]
 
     def blocks(self, rows: pd.DataFrame) -> Blocks | None:
-        """Return which rows hang together."""
-        return self.work.blocks(rows)
+        """Return which rows hang together; None where it is not known of every one."""
+        role = self.work.schema["group"] or self.work.schema["time"]
+        return None if role is None or role not in rows or rows[role].isna().any() else self.work.blocks(rows)
 
     def scorer(self, rows: pd.DataFrame, released: Released | None = None) -> Scorer:
         """Return what scores this release, or another one, on labelled rows."""

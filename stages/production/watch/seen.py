@@ -12,11 +12,13 @@ import numpy as np
 import pandas as pd
 
 from stages.answering import within
+from stages.data.brought import WHY as BROUGHT
 from stages.data.labels.reading import Coder
 from stages.data.sources.columns import cells_of
 from stages.data.sources.raw import Raw
 from stages.params import Within
-from stages.production.log import WATCHED, PredictionLog
+from stages.planning.outcome import PREFIX
+from stages.production.log import WATCH, PredictionLog
 from stages.production.recording import entries_of, now
 from stages.production.released import Released
 from stages.production.rows import Rows
@@ -85,17 +87,20 @@ def answered(
     DataError
         If a cell or a column is not what the release takes in, or the predictions cannot be logged.
     """
-    rows, source = released.read(raw), f"{WATCHED} {days[0]} to {days[1]}"
+    rows, source = released.read(raw), f"{WATCH} {days[0]} to {days[1]}"
     at = now()
     with PredictionLog(project).writing() as log:
         for start in range(0, len(rows), PART):
             part = rows.part(start, start + PART)
-            log.add(entries_of(released, part, released.answer(part), source=source, at=at, call=source, first=start))
+            said = released.answer(part)
+            log.add(entries_of(released, part, said, source=source, at=at, call=source, first=start, role=WATCH))
     return within_scope(_frame(rows, schema), released)
 
 
 def labelled(released: Released, raw: Raw, schema: Mapping[str, Any]) -> tuple[pd.DataFrame, int]:
     """Return rows whose labels are due, with them; and how many labels are none that the release knows.
+
+    Columns of the source that tell what a decision brings are taken along, as far as they are numbers.
 
     Raises
     ------
@@ -103,7 +108,7 @@ def labelled(released: Released, raw: Raw, schema: Mapping[str, Any]) -> tuple[p
         If a cell or a column is not what the release takes in.
     """
     frame, target = _frame(released.read(raw), schema), str(schema["target"])
-    name = source_name(released, target)
+    frame, name = frame.assign(**_brought(released, raw.frame, schema)), source_name(released, target)
     if name not in raw.frame.columns:
         return frame.assign(**{target: np.nan}), 0
     cells, coder = cells_of(raw.frame[name]).reset_index(drop=True), Coder(released.classes)
@@ -111,6 +116,21 @@ def labelled(released: Released, raw: Raw, schema: Mapping[str, Any]) -> tuple[p
     codes = cells.map(known).astype("float64")
     found = within_scope(frame.assign(**{target: codes.to_numpy()}), released)
     return found, int((codes.isna() & cells.notna()).sum())
+
+
+def _brought(released: Released, raw: pd.DataFrame, schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the columns of the source that tell what a decision brings, named as the splits name them.
+
+    Not those that are scaled: rows of production are, as far as a release takes them in.
+    """
+    scaled = {item["column"] for item in released.contract.scale}
+    named = [name for name, why in schema.get("dropped", {}).items() if why == BROUGHT and name not in scaled]
+    there = {name: source_name(released, name) for name in named}
+    return {
+        PREFIX + new: pd.to_numeric(raw[old], errors="coerce").astype("float64").to_numpy()
+        for new, old in there.items()
+        if old in raw.columns
+    }
 
 
 def source_name(released: Released, column: str) -> str:
