@@ -150,7 +150,7 @@ def test_a_look_reads_answers_logs_and_measures(clinic: Path) -> None:
     assert not [name for name, signal in told(found).items() if signal["fires"]]
     assert found["figures"]["log_loss"]["low"] < found["figures"]["log_loss"]["value"]
     assert len(found["losses"]) == 33
-    ways = told(found)["production_worse"]["evidence"]
+    ways = told(found)["production_data"]["evidence"]
     assert ways["take_production"] == {"data.collect.until": "2024-06-01", "data.collect.end": "2024-05-04"}
     assert ways["production_rows"] == 99
     asked_for = [select(PREDICTIONS).where(PREDICTIONS.c.source == "watch 2024-04-29 to 2024-06-01")]
