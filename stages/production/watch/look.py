@@ -231,8 +231,9 @@ def _ways(schema: Mapping[str, Any], patch: Mapping[str, Any], rows: int, chosen
 
 
 def _plain(found: Measured, ways: dict[str, Any], rows: int, began: float) -> dict[str, Any]:
-    first, *others = found.signals  # what may be changed stands once
-    signals = [first.model_copy(update={"evidence": {**first.evidence, **ways}}), *others]
+    signals = list(found.signals)
+    if signals:  # what may be changed stands once
+        signals[0] = signals[0].model_copy(update={"evidence": {**signals[0].evidence, **ways}})
     told = {key: value for key, value in asdict(found).items() if key != "signals"}
     seconds = round(time.perf_counter() - began, 3)
     return {"ready": True, "rows": rows, "signals": [one.model_dump() for one in signals], **told, "seconds": seconds}

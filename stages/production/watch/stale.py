@@ -48,8 +48,8 @@ def production_stale(
     found = mean_figure(gain, scorer.blocks, level)
     mean, came = 100 * float(gain.mean()), len(reference.judged) + len(since)
     says = (
-        f"the same candidate that has learned from the {came} rows since, too, loses {abs(mean):.2f}% of the constant's "
-        f"loss {'less' if mean >= 0 else 'more'} on these rows"
+        f"the same candidate that has learned from the {came} rows since, too, loses {abs(mean):.2f}% of the "
+        f"constant's loss {'less' if mean >= 0 else 'more'} on these rows"
     )
     return Signal.of_figure(
         "production_stale",
