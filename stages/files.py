@@ -79,15 +79,26 @@ def write_text(path: Path, text: str) -> None:
 
 
 def append_line(path: Path, text: str) -> None:
-    """Append a line to a log and flush it to the disk; a last line that a kill cut off is taken away first."""
-    path.parent.mkdir(exist_ok=True)
-    with path.open("ab+") as file:
-        file.seek(0)
-        whole = file.read().rfind(b"\n") + 1
-        file.truncate(whole)
-        file.write(f"{text}\n".encode())
-        file.flush()
-        os.fsync(file.fileno())
+    """Append a line to a log and flush it to the disk; a last line that a kill cut off is taken away first.
+
+    Raises
+    ------
+    ProjectError
+        If it cannot be written, as in `replacing`; of a line that was cut off nothing is read.
+    """
+    try:
+        path.parent.mkdir(exist_ok=True)
+        with path.open("ab+") as file:
+            file.seek(0)
+            whole = file.read().rfind(b"\n") + 1
+            file.truncate(whole)
+            file.write(f"{text}\n".encode())
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        if error.errno not in OF_THE_PLACE:
+            raise
+        raise _unwritable(path, error) from error
 
 
 def whole_lines(path: Path) -> list[bytes]:

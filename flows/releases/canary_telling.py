@@ -58,7 +58,7 @@ def tell(project: Path, *, as_json: bool = False) -> None:
         line = read_pointer(project)
         if line is not None and line.kind == START:
             what = f"the model of iteration {line.iteration} is the release in force by now"
-            console.print(f"{what}; next: loopwright canary stop --because TEXT", soft_wrap=True)
+            told = f"{what}; next: loopwright canary stop --because TEXT"
         else:
             told = "no model stands beside the release; next: loopwright canary start N --because TEXT"
         console.print(told, soft_wrap=True)

@@ -173,9 +173,5 @@ def _parsed(line: bytes, where: str) -> Canary:
 
 
 def _damaged(where: str, what: str) -> ProjectError:
-    return ProjectError(
-        f"damaged: {what}",
-        where=where,
-        expected="one canary as JSON",
-        todo="loopwright canary stop --because TEXT, or where the log itself is damaged, bring it back from a backup",
-    )
+    todo = "loopwright canary stop --because TEXT" if where == CANARY_POINTER else "bring it back from a backup"
+    return ProjectError(f"damaged: {what}", where=where, expected="one canary as JSON", todo=todo)

@@ -10,7 +10,7 @@ import pytest
 
 from flows import patching
 from flows.cli import main
-from flows.releases import canary
+from flows.releases import canary, canary_telling
 from flows.releases.by_hand import release
 from stages.deployment.canary_log import CANARY_LOG, CANARY_POINTER, current_canary, read_canaries
 from stages.deployment.release import current
@@ -158,6 +158,28 @@ def test_how_it_stands_is_told(project: Path, capsys: pytest.CaptureFixture[str]
     assert json.loads(told("--json"))["canary"]["iteration"] == 4
     assert "released the model of iteration 4" in told("promote", "--because", "so", "--by", "Ann")
     assert "no model stands beside the release" in told()
+
+
+def test_that_it_is_the_release_by_now_is_told(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    canary.start(project, 4, because="faster", by="Ann")
+    release(project, 4, because="so", by="Ann")
+    canary_telling.tell(project)
+    told = capsys.readouterr().out
+    assert told == (
+        "the model of iteration 4 is the release in force by now; next: loopwright canary stop --because TEXT\n"
+    )
+
+
+def test_a_damaged_log_is_no_reason_to_stop_what_cannot_be_stopped(project: Path) -> None:
+    canary.start(project, 4, because="faster", by="Ann")
+    (project / CANARY_LOG).write_text("{}\n")
+    with pytest.raises(ProjectError, match=r"canary\.jsonl line 1: damaged") as caught:
+        canary.stop(project, because="so", by="Ann")
+    assert "canary stop" not in caught.value.todo
+    (project / CANARY_POINTER).write_text("{}\n")
+    with pytest.raises(ProjectError, match=r"canary\.json: damaged") as caught:
+        current_canary(project)
+    assert "canary stop" in caught.value.todo
 
 
 def test_without_a_release_there_is_nothing_to_stand_beside(released_project: Path) -> None:  # noqa: F811

@@ -54,6 +54,8 @@ def test_workers_are_one_server(project: Path, certificate: tuple[Path, Path]) -
         assert counted('loopwright_requests_total{path="/predict"') == len(load.said)
         assert counted("loopwright_release{") == 2  # the one before is at 0
         first, second = workers(server.process.pid)
+        before = len([said for said in load.said if said["release"] != new])
+        until(lambda: shadowed(project) >= before, 60)  # it is asked when it is quiet, and a kill loses what is not yet
         os.kill(first, signal.SIGKILL)
         until(lambda: len(workers(server.process.pid)) == 2 and first not in workers(server.process.pid))
         assert second in workers(server.process.pid)
@@ -66,10 +68,15 @@ def test_workers_are_one_server(project: Path, certificate: tuple[Path, Path]) -
         assert server.process.stderr is not None
         assert "Traceback" not in server.process.stderr.read()
     logged(project, load)
-    shadowed = PredictionLog(project).fetch([select(func.count().label("n")).where(PREDICTIONS.c.role == "shadow")])
-    assert shadowed[0]["n"] >= len([said for said in load.said if said["release"] != new])
+    assert shadowed(project) >= before
     asked = [row for row in read(project, "2024-01-01") if row["endpoint"] == "/predict"]
     assert sum(row["count"] for row in asked) <= len(load.said)  # a worker that was killed lost its last seconds
+
+
+def shadowed(project: Path) -> int:
+    """Return of how many rows the log holds what a shadow said."""
+    counted = select(func.count().label("n")).where(PREDICTIONS.c.role == "shadow")
+    return int(PredictionLog(project).fetch([counted])[0]["n"])
 
 
 def workers(pid: int) -> list[int]:
