@@ -87,6 +87,15 @@ class Look(BaseModel):
         return self.alarm is not None and self.told.endswith(STANDS)
 
     @property
+    def brief(self) -> str:
+        """It in half a line."""
+        days = f"{self.start[:10]} to {self.end[:10]}, {self.rows} rows"
+        if not self.alarm:
+            return f"{days}: quiet"
+        went = f"iteration {self.entered}" if self.entered else STANDS if self.stands else "not in the record"
+        return f"{days}: alarm, {self.alarm} ({went})"
+
+    @property
     def says(self) -> str:
         """It in a sentence."""
         days = f"{self.start[:10]} to {self.end[:10]}, {self.rows} rows"
