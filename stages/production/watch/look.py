@@ -159,7 +159,10 @@ def taking_in(params: Params, since: dt.date, end: dt.date) -> Mapping[str, Any]
     last = known - dt.timedelta(days=collect.pilot_days)
     if last <= max(filter(None, (collect.start, collect.end))):
         return {}
-    return patch | {"data.collect.end": str(last)}
+    patch |= {"data.collect.end": str(last)}
+    if params.deployment.watch.window == "slides" and collect.start is not None and collect.end is not None:
+        patch["data.collect.start"] = str(last - (collect.end - collect.start))
+    return patch
 
 
 def learning_labels(params: Params, labels: Sequence[Reviewed]) -> Mapping[str, Any]:
