@@ -14,9 +14,11 @@ from flows.releases import commands as releases
 from flows.watching import commands as watching
 
 EPILOG = """exit codes: 0 done (released, stopped honestly, or nothing to do), 1 crashed, 2 a mistake in the input,
-3 not released although --require-release was given, or not the same when made again (verify), 130 interrupted
+3 not released although --require-release was given, not the same when made again (verify), or an alarm although
+--require-quiet was given (watch), 130 interrupted
 (run again to resume)."""
 
+LAST_PORT = 65535
 RANKS = "FILE is YAML; each answer is from 1 (against) to 5 (for), or unknown. Its keys:"
 
 if TYPE_CHECKING:
@@ -119,7 +121,7 @@ def _using(commands: Commands) -> None:
     predict.add_argument("--json", action="store_true", help="tell what became of the rows as JSON; needs --out")
     serve = commands.add("serve", "Answer over HTTP with the released model", "A new release takes over by itself.")
     serve.add_argument("--host", help="address to listen at (default: deployment.serve.host)")
-    serve.add_argument("--port", type=int, help="port; 0 takes a free one (default: deployment.serve.port)")
+    serve.add_argument("--port", type=_port, help="port; 0 takes a free one (default: deployment.serve.port)")
     serve.add_argument("--workers", type=int, metavar="N", help="processes (default: deployment.serve.workers)")
     serve.add_argument("--certfile", type=Path, metavar="FILE", help="answer over TLS, with this certificate (PEM)")
     serve.add_argument("--keyfile", type=Path, metavar="FILE", help="its key, where the certificate's file lacks it")
@@ -214,6 +216,12 @@ def _run_options(command: argparse.ArgumentParser) -> None:
 def _going_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--allow-dirty", action="store_true", help="run with uncommitted changes to tracked files")
     command.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors and the end")
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > LAST_PORT:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port; expected 0 to {LAST_PORT}")
+    return int(text)
 
 
 def _added(commands: Group, name: str, summary: str, details: str = "") -> argparse.ArgumentParser:

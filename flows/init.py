@@ -89,7 +89,7 @@ def init(
         "source"
     ]
     # dvc.yaml names them
-    values["data"]["collect"] |= {"start": None, "as_of": None}
+    values["data"]["collect"] |= {"start": None, "until": None, "as_of": None}
     values["planning"]["outcome"] = None
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)

@@ -82,7 +82,7 @@ def tell_status(project: Path, *, as_json: bool = False) -> None:
     else:
         console.print("released: nothing yet")
     if watched:
-        console.print(escape(f"watched: {watched[-1].says}"), soft_wrap=not console.is_terminal)
+        console.print(escape(f"watched: {watched[-1].brief}"))
     for line in [] if pid else _next(project, last):
         console.print(escape(line))
 

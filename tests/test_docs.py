@@ -55,7 +55,7 @@ def test_the_template_of_init_is_this_pipeline_without_its_code() -> None:
         YAML(typ="safe").load((ROOT / path).read_text(encoding="utf-8"))["stages"]
         for path in (Path("dvc.yaml"), Path("flows/templates/pipeline.yaml"))
     )
-    for key in ("start", "pilot_share", "as_of"):  # the flights' first look is the first month there is
+    for key in ("start", "until", "pilot_share", "as_of"):  # the flights' first look is the first month there is
         template["feasibility"]["params"].remove(f"data.collect.{key}")
     for entry in [stage.get("do", stage) for stage in (*ours.values(), *template.values())]:
         kept = [dep for dep in entry.get("deps", []) if not dep.startswith(("stages/", "${"))]

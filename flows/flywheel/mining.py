@@ -117,7 +117,8 @@ def _tell(project: Path, found: Mined, *, sheet: bool) -> None:
     say(f"held beside {told['beside']}" if told["beside"] else "there is no other model to hold beside the release")
     _tell_slices(told, say)
     if not sheet:
-        say("next: loopwright mine --out FILE writes the sheet; nothing is kept yet")
+        raised = "" if left else "raise planning.budgets.labels, which the rows collected so far have used up; then "
+        say(f"next: {raised}loopwright mine --out FILE writes the sheet; nothing is kept yet")
 
 
 def _tell_slices(told: dict[str, Any], say: Any) -> None:

@@ -144,7 +144,7 @@ def rows_with_intervals(
     rows: Sequence[Row], axis: str, limits: Sequence[float] = (), limit_says: str = "", *, percent: bool = False
 ) -> Drawing:
     """Draw figures with intervals below one another, on one horizontal axis from or around zero."""
-    names = min(190.0, 14 + CHARACTER * max(len(row.name) for row in rows))
+    names = min(190.0, 16 + (CHARACTER + 0.6) * max(len(row.name) for row in rows))
     notes = 10 + CHARACTER * max(len(row.after) for row in rows)
     width, bottom = names + 300 + notes, 22 + ROW * len(rows)
     drawing = Drawing(width, bottom + 36, f"{axis}; the figures are in the table below")

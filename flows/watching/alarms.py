@@ -5,36 +5,40 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from flows.decide import EXHAUSTED, Move, decide
+from flows.decide import EXHAUSTED, decide
 from flows.entry import EDITED, Entry, new_run, situation, take_up
-from flows.people import answers
+from flows.patching import patched
 from flows.record import Iteration, read_record
 from flows.releases.rollback import rollback
+from flows.report.past import archive, changed_params
 from flows.session import Session
 from flows.situation import OF_PRODUCTION
 from flows.transitions import STOP, WAITING
-from flows.watching.looks import Look, read_looks
+from flows.watching.looks import STANDS, Look, read_looks
 from stages.deployment.release_log import Release
 from stages.errors import ProjectError
-from stages.params import Params, load_params
+from stages.params import Params, load_params, read_params
 from stages.signals import Signal
 
 Go = Callable[[], object]
 BY = "loopwright watch"
 BRING = "bring labels of these rows (loopwright review), newer rows to the source, or mend what brings the rows"
 WANTS_ROWS = "pilot_unsure"  # the one question that rows of production answer
+LABELS = "labels_arrived"  # the row of an entry with labels that came in
+OF_SERVICE = tuple(f"deployment.{name}." for name in ("canary", "flywheel", "log", "serve", "watch"))
 REGRESSED = "release_regressed"
 NO_ALARM = ("production_inputs",)  # told, and no more
 
 
 def taken_up(session: Session, go: Go) -> None:
-    """Finish first what was begun: a run that was cut off, or labels that came in. An edit is left to a person.
+    """Finish first what was begun: a run that was cut off. An edit, and labels that came in, are left to `run`.
 
     A way back that a look made, and that is not among the looks, is that look's: it is made again, and goes on.
     """
     lines = read_record(session.project)
     entry = take_up(session.project, lines)
-    if isinstance(entry, Entry) and entry.row != EDITED and not _unlogged(lines[-1], read_looks(session.project)):
+    ours = bool(lines) and _unlogged(lines[-1], read_looks(session.project))
+    if isinstance(entry, Entry) and entry.row not in (EDITED, LABELS) and not ours:
         session.entry = entry
         go()
 
@@ -65,7 +69,11 @@ def enter(
     else:
         stands = _stands(project, lines, list(signals))
         if stands:
-            return None, f"{stands}; the alarm stands"
+            return None, f"{stands}; {STANDS}"
+        move = decide(situation(project, "deployment", list(signals), lines, new_run(), 0.0))
+        if move.to == STOP and move.row != REGRESSED and last.move.get("options"):
+            aside = f"not in the record, where iteration {last.iteration} offers what a person may choose"
+            return None, f"{'; '.join(signal.says for signal in fired(signals))}; {aside}"
         entry = Entry(new_run(), last.iteration + 1, "deployment", because, "watch")
         session.show.stage_started("production", entry)
         made = session.conclude_look(entry, list(signals))
@@ -77,6 +85,12 @@ def enter(
     return made, _rolled_back(project, earlier, str(made.move["reason"]))
 
 
+def not_free(project: Path) -> str:
+    """Return why no alarm may be entered now, whatever it is; empty where one may."""
+    lines = read_record(project)
+    return _busy(project, lines) or (f"the loop waits since iteration {lines[-1].iteration}" if _waits(lines) else "")
+
+
 def fired(signals: Sequence[Signal]) -> list[Signal]:
     """Return the signals that are an alarm."""
     return [signal for signal in signals if signal.fires and signal.name not in NO_ALARM]
@@ -84,20 +98,37 @@ def fired(signals: Sequence[Signal]) -> list[Signal]:
 
 def _stands(project: Path, lines: list[Iteration], signals: list[Signal]) -> str:
     """Return why an alarm is not entered now; empty where it is."""
-    last, now = lines[-1], take_up(project, lines)
-    if isinstance(now, Entry):
-        return f"{now.because}, which comes first: loopwright run"
-    move = decide(situation(project, "deployment", signals, lines, new_run(), 0.0))
-    asked = answers.question(lines) is not None or last.move["to"] == WAITING
-    if asked and not (last.move["row"] == WANTS_ROWS and move.to == "data"):
+    busy = _busy(project, lines)
+    if busy:
+        return busy
+    move, last = decide(situation(project, "deployment", signals, lines, new_run(), 0.0)), lines[-1]
+    if _waits(lines) or (last.move["to"] == WAITING and move.to != "data"):
         return f"the loop waits since iteration {last.iteration}"
-    if _only_told(move) and last.move.get("options"):
-        return f"iteration {last.iteration} stopped with options that a person may choose from (loopwright choose)"
     return ""
 
 
-def _only_told(move: Move) -> bool:
-    return move.to == STOP and move.row != REGRESSED
+def _only_of_production(project: Path, last: Iteration) -> bool:
+    """Tell whether a person edited nothing since but what no step reads: how production is served and watched."""
+    with archive(project) as kept:
+        before = kept.of(last).params
+    if before is None:
+        return False
+    changed = changed_params(patched(before, last.move["patch"]), read_params(project))
+    return all(key.startswith(OF_SERVICE) for key, _, _ in changed)
+
+
+def _busy(project: Path, lines: list[Iteration]) -> str:
+    """Return what is to be taken up before an alarm; empty where nothing is."""
+    now = take_up(project, lines)
+    if not isinstance(now, Entry) or now.row == LABELS:
+        return ""
+    edited = now.row == EDITED and _only_of_production(project, lines[-1])
+    return "" if edited else f"{now.because}, which comes first: loopwright run"
+
+
+def _waits(lines: list[Iteration]) -> bool:
+    """Tell whether the loop waits for something that rows of production do not bring."""
+    return bool(lines[-1].move["to"] == WAITING and lines[-1].move["row"] != WANTS_ROWS)
 
 
 def _left(params: Params, signals: Sequence[Signal]) -> str:

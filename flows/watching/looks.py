@@ -12,6 +12,7 @@ from flows.lock import STATE
 from stages.errors import ProjectError
 from stages.files import append_line, whole_lines
 
+STANDS = "the alarm stands"
 FILE = f"{STATE}/looks.jsonl"
 
 
@@ -79,6 +80,20 @@ class Look(BaseModel):
     entered: int | None = None
     told: str = ""
     seconds: float
+
+    @property
+    def stands(self) -> bool:
+        """Whether its alarm is not in the record, as the loop was not free; its days are looked at again."""
+        return self.alarm is not None and self.told.endswith(STANDS)
+
+    @property
+    def brief(self) -> str:
+        """It in half a line."""
+        days = f"{self.start[:10]} to {self.end[:10]}, {self.rows} rows"
+        if not self.alarm:
+            return f"{days}: quiet"
+        went = f"iteration {self.entered}" if self.entered else STANDS if self.stands else "not in the record"
+        return f"{days}: alarm, {self.alarm} ({went})"
 
     @property
     def says(self) -> str:

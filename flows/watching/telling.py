@@ -17,9 +17,11 @@ from flows.words import figure, interval
 def tell(look: Look, show: Show) -> None:
     """Print one look: a line when all is well, every signal when it is not."""
     show.close()
-    if show.quiet:
-        return
     console = show.console
+    if show.quiet:
+        if look.alarm:
+            console.print(escape(f"alarm  {look.says}"), soft_wrap=True)
+        return
     wrap = not console.is_terminal
     by = f"release {look.release} of iteration {look.iteration}" if look.release else "nothing is released"
     head = f"{_when(look.start)} to {_when(look.end)}: {look.rows:,} rows, {look.labelled:,} with labels; {by}"

@@ -13,7 +13,7 @@ from flows.record import read_record
 from flows.session import Session
 from flows.transitions import BY_NAME, STAGES
 from flows.watching import kept, windows
-from flows.watching.alarms import Go, enter, fired, taken_up
+from flows.watching.alarms import Go, enter, fired, not_free, taken_up
 from flows.watching.looks import Look, append, read_looks
 from stages.deployment.release import current
 from stages.deployment.release_log import Release, in_force, read_log
@@ -59,10 +59,12 @@ def next_look(session: Session, go: Go, tell: Tell, *, last: dt.date | None = No
     taken_up(session, go)
     project, standing = session.project, _standing(session.project, "source")
     since = _since(project, standing.release)
-    start = max([since, *(dt.date.fromisoformat(item.end) for item in standing.before)])
+    start = max([since, *(dt.date.fromisoformat(item.end) for item in standing.before if not item.stands)])
     if last is not None and start >= last:
         return None
     end = min(filter(None, (windows.next_end(start, load_params(project).deployment.watch.every), last)))
+    if standing.before and standing.before[-1].stands and (why := not_free(project)):
+        return NotYet(f"the alarm of {standing.before[-1].start} to {standing.before[-1].end} stands: {why}")
     if end > dt.datetime.now(dt.UTC).date() + windows.DAY:  # whatever days the source has rows of
         return NotYet(f"nothing to look at yet: the next window is {start} to {end}")
     session.show.waiting(f"looking at production, {start} to {end}")

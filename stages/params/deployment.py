@@ -182,6 +182,11 @@ class Watch(Section):
     every: Literal["day", "week", "month"] = Field(
         "month", description="Length of a production window of the source, from one look to the next."
     )
+    window: Literal["grows", "slides"] = Field(
+        "grows",
+        description="What becomes of the project's window when an alarm takes production in: it grows, or keeps its "
+        "length and forgets its oldest days (needs `data.collect.start`).",
+    )
     label_days: Annotated[int, Field(ge=0)] = Field(
         0, description="Days until labels come: the youngest rows of a window are judged without theirs."
     )

@@ -109,6 +109,17 @@ def test_production_is_taken_in_only_so_that_the_window_grows(
         params(data={"collect": collect | {key.rpartition(".")[2]: value for key, value in patch.items()}})
 
 
+def test_a_window_that_slides_keeps_its_length() -> None:
+    collect = {"start": "2024-01-01", "end": "2024-03-01", "pilot_days": 28}
+    now = params(data={"collect": collect}, deployment={"watch": {"window": "slides"}})
+    patch = taking_in(now, dt.date(2024, 3, 29), dt.date(2024, 5, 1))
+    assert patch == {
+        "data.collect.until": "2024-05-01",
+        "data.collect.end": "2024-04-03",
+        "data.collect.start": "2024-02-03",
+    }
+
+
 def test_a_window_that_would_not_grow_takes_nothing_in() -> None:
     """The pilot was shorter than it should be: what has come since would only fill it up."""
     collect = {"start": "2024-01-01", "end": "2024-03-01", "pilot_days": 60}
@@ -150,7 +161,7 @@ def test_a_look_reads_answers_logs_and_measures(clinic: Path) -> None:
     assert not [name for name, signal in told(found).items() if signal["fires"]]
     assert found["figures"]["log_loss"]["low"] < found["figures"]["log_loss"]["value"]
     assert len(found["losses"]) == 33
-    ways = told(found)["production_worse"]["evidence"]
+    ways = told(found)["production_data"]["evidence"]
     assert ways["take_production"] == {"data.collect.until": "2024-06-01", "data.collect.end": "2024-05-04"}
     assert ways["production_rows"] == 99
     asked_for = [select(PREDICTIONS).where(PREDICTIONS.c.source == "watch 2024-04-29 to 2024-06-01")]

@@ -13,7 +13,7 @@ from stages.data.cutting import By, cut
 from stages.data.sources import Between, Collected, Schema
 from stages.data.sources.cleaning import Cleaner
 from stages.data.sources.columns import to_time
-from stages.data.sources.raw import Asked, Reader, asked_of, no_rows
+from stages.data.sources.raw import Asked, Raw, Reader, asked_of, no_rows
 from stages.data.sources.scoping import EVERY, Scope
 from stages.data.sources.windows import DAY, Days, Windows, ahead, next_month, reach, windows_of
 from stages.errors import DataError, NoRowsError, ParamsError
@@ -81,7 +81,7 @@ class Table:
         They are of the largest window there can be; or of the first month, when windows go by days and may grow into
         the pilot (of less only while the window itself is shorter).
         """
-        whole = collect.model_copy(update={"features": [], "until": None})  # its day comes after these rows
+        whole = collect.model_copy(update={"features": []})
         if self._by_days(collect):
             last = next_month(collect.start) if collect.start else None
             asked = asked_of(collect, end=min(filter(None, (last, collect.end))))
@@ -101,15 +101,20 @@ class Table:
         schema["look"] = {"rows": len(window), "pilot": len(pilot), "more": more}
         return _choice(window, FIRST_LOOK_ROWS, seed), schema
 
-    def load(self, wanted: list[str], asked: Asked | None = None, scope: Scope = EVERY) -> tuple[pd.DataFrame, Schema]:
+    def load(
+        self, wanted: list[str], asked: Asked | None = None, scope: Scope = EVERY, until: dt.date | None = None
+    ) -> tuple[pd.DataFrame, Schema]:
         """Return every row of a scope, with the features named (all, if none is), and what the schema holds by then.
+
+        Rows from the day ``until`` on are left out before any cell is looked at: its cells tell what a column is.
 
         Raises
         ------
         DataError
             If the rows cannot be had or a column cannot be used.
         """
-        return self.cleaner.clean(self.reader.read(asked or asked_of(Collect())), wanted, scope)
+        raw = self.reader.read(asked or asked_of(Collect()))
+        return self.cleaner.clean(raw if until is None else self._known(raw, until), wanted, scope)
 
     def between(self, start: dt.date, end: dt.date, as_of: str | None = None) -> Between:
         """Return the rows of [start, end), in UTC; a group lies where its first row does. There may be none yet.
@@ -156,7 +161,7 @@ class Table:
         asked, limited = rows, rows is not None and "rows" in self.reader.asks
         scope = Scope(collect.scope, whole=not limited)  # what a limit left out may hold the values that it names
         while True:
-            frame, schema = self._known(collect, *self.load(collect.features, asked_of(collect, rows=asked), scope))
+            frame, schema = self.load(collect.features, asked_of(collect, rows=asked), scope, collect.until)
             seen = len(frame) + schema.get("scope", {"outside": 0})["outside"]
             if rows is None or asked is None or not limited or len(frame) >= rows or seen < asked:
                 return frame, schema
@@ -185,7 +190,7 @@ class Table:
     def _collect_days(self, collect: Collect, seed: int) -> Collected:
         end = reach(collect.end, collect.pilot_days) if collect.end else None
         asked = asked_of(collect, end=min(filter(None, (end, collect.until)), default=None))
-        frame, schema = self._known(collect, *self.load(collect.features, asked, Scope(collect.scope)))
+        frame, schema = self.load(collect.features, asked, Scope(collect.scope), collect.until)
         days = self._days(frame)
         first, after = days.min().astype(dt.date), days.max().astype(dt.date) + DAY
         found = windows_of(collect, min(first, collect.start or first), after)
@@ -210,27 +215,33 @@ class Table:
         schema |= _described(found, len(window), len(pilot))
         return Collected(window, pilot, schema)
 
-    def _known(self, collect: Collect, frame: pd.DataFrame, schema: Schema) -> tuple[pd.DataFrame, Schema]:
-        """Leave out the rows from ``until`` on."""
-        if collect.until is None:
-            return frame, schema
+    def _known(self, raw: Raw, until: dt.date) -> Raw:
+        """Return the rows that are there by a day."""
+        where = "params.yaml: data.collect.until"
         if self.time is None:
-            raise ParamsError(
-                "needs a time column", where="params.yaml: data.collect.until", expected="data.source.time"
-            )
-        known = frame[self._days(frame) < np.datetime64(collect.until)].reset_index(drop=True)
-        if known.empty:
+            raise ParamsError("needs a time column", where=where, expected="data.source.time", todo="name one")
+        named = self.cleaner.renamed(raw)
+        if self.time not in named.frame.columns:
+            return raw  # which is told where columns are
+        moments = self._dates(to_time(named.frame[self.time], self.time, named.place))
+        known = np.flatnonzero((moments < pd.Timestamp(until, tz="UTC")).to_numpy())
+        if not len(known):
             raise DataError(
                 "no row is older",
-                where="params.yaml: data.collect.until",
-                expected=f"a day after {self._days(frame).min()}",
+                where=where,
+                expected=f"a day after {moments.min():%Y-%m-%d}",
                 todo="set it later, or leave it empty",
             )
-        return known, schema
+        return raw.part(known)
 
     def _days(self, frame: pd.DataFrame) -> Days:
         """Return the day of each row in UTC; that of its group's first row, where there are groups."""
-        time = frame[self.time]
+        time = self._dates(frame[self.time])
+        if self.group:
+            time = time.groupby(frame[self.group]).transform("min")
+        return np.asarray(time.dt.tz_convert(None).to_numpy(), dtype="datetime64[D]")
+
+    def _dates(self, time: pd.Series) -> pd.Series:
         if not pd.api.types.is_datetime64_any_dtype(time.dtype):
             raise DataError(
                 f"the time column {self.time!r} holds numbers",
@@ -238,9 +249,7 @@ class Table:
                 expected="dates, to cut windows by days",
                 todo="take start and end out, or name another data.source.time",
             )
-        if self.group:
-            time = time.groupby(frame[self.group]).transform("min")
-        return np.asarray(time.dt.tz_convert(None).to_numpy(), dtype="datetime64[D]")
+        return time
 
     def _settle_classes(self, frame: pd.DataFrame, schema: Schema) -> None:
         """Leave only the classes that these rows have: of a later one nothing is known yet."""

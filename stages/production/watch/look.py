@@ -159,7 +159,10 @@ def taking_in(params: Params, since: dt.date, end: dt.date) -> Mapping[str, Any]
     last = known - dt.timedelta(days=collect.pilot_days)
     if last <= max(filter(None, (collect.start, collect.end))):
         return {}
-    return patch | {"data.collect.end": str(last)}
+    patch |= {"data.collect.end": str(last)}
+    if params.deployment.watch.window == "slides" and collect.start is not None and collect.end is not None:
+        patch["data.collect.start"] = str(last - (collect.end - collect.start))
+    return patch
 
 
 def learning_labels(params: Params, labels: Sequence[Reviewed]) -> Mapping[str, Any]:
@@ -231,7 +234,9 @@ def _ways(schema: Mapping[str, Any], patch: Mapping[str, Any], rows: int, chosen
 
 
 def _plain(found: Measured, ways: dict[str, Any], rows: int, began: float) -> dict[str, Any]:
-    signals = [signal.model_copy(update={"evidence": {**signal.evidence, **ways}}) for signal in found.signals]
+    signals = list(found.signals)
+    if signals:  # what may be changed stands once
+        signals[0] = signals[0].model_copy(update={"evidence": {**signals[0].evidence, **ways}})
     told = {key: value for key, value in asdict(found).items() if key != "signals"}
     seconds = round(time.perf_counter() - began, 3)
     return {"ready": True, "rows": rows, "signals": [one.model_dump() for one in signals], **told, "seconds": seconds}

@@ -104,7 +104,7 @@ def production_risk(
     alpha : float
         Chance of a false alarm, ever.
     """
-    name, unit = "production_risk", "evidence; 1 alarms"
+    name, unit = "production_risk", "of the evidence that alarms"
     if len(usual) < SLICES // 4 or not later:
         return Signal(
             name=name, threshold=1.0, unit=unit, says="too few days with labels, in the pilot or since, to tell"
@@ -117,8 +117,8 @@ def production_risk(
     watched = watch_mean(scaled, min(1.0, (bound - least) / width), alpha=alpha / 2)
     most = max(watched.evidence)
     says = (
-        f"beside the constant a row loses {now:+.4f} over {len(later)} days since the release, "
-        f"and {before:+.4f} in its pilot"
+        f"ahead of the constant by {-now:.4f} a row over {len(later)} days since the release, "
+        f"and by {-before:.4f} in its pilot"
     )
     fires = True if watched.alarm is not None else False if now <= before + tolerance else None
     return Signal(name=name, value=most, low=most, high=most, threshold=1.0, unit=unit, fires=fires, says=says)

@@ -46,9 +46,10 @@ def production_stale(
     losses = row_losses(reference.work.task, scorer.target, predict(again, rows, schema))
     gain = (scorer.losses - losses) / float(scorer.constant_losses.mean())
     found = mean_figure(gain, scorer.blocks, level)
+    mean, came = 100 * float(gain.mean()), len(reference.judged) + len(since)
     says = (
-        f"the same candidate that has learned from the {len(reference.judged) + len(since)} rows since, too, loses "
-        f"{100 * float(gain.mean()):+.2f}% of the constant's loss less on these rows"
+        f"the same candidate that has learned from the {came} rows since, too, loses {abs(mean):.2f}% of the "
+        f"constant's loss {'less' if mean >= 0 else 'more'} on these rows"
     )
     return Signal.of_figure(
         "production_stale",
@@ -57,5 +58,5 @@ def production_stale(
         direction="above",
         unit="of the constant's loss",
         says=says,
-        evidence={"learned": len(known), "since": len(reference.judged) + len(since)},
+        evidence={"learned": len(known), "since": came},
     )
