@@ -13,9 +13,12 @@ from hypothesis import strategies as st
 from flows import patching
 from flows.decide import FORWARD, Move, decide
 from flows.entry import goes_back
+from flows.show import Show
 from flows.situation import OF_PRODUCTION, Situation, distance_of
 from flows.transitions import RELEASED, STAGES, STOP, TABLE
 from flows.watching.looks import FILE, Look, append, read_looks
+from flows.watching.telling import tell
+from flows.watching.watch import _standing as standing_of
 from flows.watching.windows import DAY, DAYS, Every, next_end
 from stages.errors import ProjectError
 from stages.params import check_params
@@ -68,6 +71,18 @@ def test_a_look_that_a_kill_cut_off_was_never_one(tmp_path: Path) -> None:
     path.write_bytes(b'{"number": 1}\n' + whole)
     with pytest.raises(ProjectError, match=r"looks\.jsonl line 1: damaged"):
         read_looks(tmp_path)
+
+
+def test_the_log_is_looked_at_from_where_its_last_look_ended(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert standing_of(tmp_path, "log").of_log == (0, 0)
+    append(tmp_path, a_look(1, origin="log", after=900, judged=40))
+    append(tmp_path, a_look(2, origin="log", after=120, judged=40, notes=["the log is another one"]))
+    append(tmp_path, a_look(3))
+    assert standing_of(tmp_path, "log").of_log == (120, 40)  # and not from the larger number of the log before
+    tell(read_looks(tmp_path)[1], Show())
+    assert "the log is another one" in capsys.readouterr().out
 
 
 def looked(fires: dict[str, bool | None], patch: dict[str, Any] | None = None, **params: Any) -> Situation:
