@@ -134,6 +134,10 @@ def test_the_loop_is_sent_round_by_labels_that_teach_and_judged_by_those_that_do
     upto = max((lot for how, lot in zip(drawn, lots, strict=True) if how == "random"), default=-1.0)
     params = check_params(params_of(many_kinds().head(3), {}))
     teaches = any(lot > upto for lot in lots)
-    assert learning_labels(params, labels) == ({"data.labels.reviewed": len(labels)} if teaches else {})
+    patch = {"data.labels.reviewed": len(labels)} if teaches else {}
+    assert learning_labels(params, labels, {"time": None}) == patch
+    assert learning_labels(params, labels, {"time": "day"}) == {}  # they have none
+    timed = [one.model_copy(update={"time": "2024-05-01"}) for one in labels]
+    assert learning_labels(params, timed, {"time": "day"}) == patch
     fair = {one.id for one in labels if one.drawn == "complete" or (one.lot or 0.0) <= upto}
     assert any_rows(labels) == fair

@@ -134,7 +134,9 @@ def look_at_log(project: Path, asked: AskedLog) -> dict[str, Any]:
     rows = [row for row in read(project, got.start) if row["release"] == reference.released.name]
     found.notes[:0] = [*notes, *got.notes]
     found.signals += looking.latency([row for row in rows if row["endpoint"] == SINGLE])
-    ways = _ways(reference.work.schema, learning_labels(params, got.labels), 0, reference.work.chosen)
+    ways = _ways(
+        reference.work.schema, learning_labels(params, got.labels, reference.work.schema), 0, reference.work.chosen
+    )
     plain = _plain(found, ways, len(got.seen), began)
     return plain | {"after": got.last, "start": got.start, "end": got.end, "judged": got.judged}
 
@@ -165,14 +167,19 @@ def taking_in(params: Params, since: dt.date, end: dt.date) -> Mapping[str, Any]
     return patch
 
 
-def learning_labels(params: Params, labels: Sequence[Reviewed]) -> Mapping[str, Any]:
+def learning_labels(params: Params, labels: Sequence[Reviewed], schema: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the params with which the labels of reviewed rows count that have come in since, if any of them teaches.
 
-    Nothing learns from the random sample: it judges.
+    Nothing learns from the random sample, which judges, or from a row without the time that the others have.
     """
     upto = frontier(labels)
-    teaches = any(not judges(label, upto) for label in labels[params.data.labels.reviewed :])
-    return {"data.labels.reviewed": len(labels)} if teaches else {}
+
+    def teaches(label: Reviewed) -> bool:
+        placed = not schema["time"] or label.time is not None or "time" in label.withheld_roles
+        return placed and not judges(label, upto)
+
+    found = any(teaches(label) for label in labels[params.data.labels.reviewed :])
+    return {"data.labels.reviewed": len(labels)} if found else {}
 
 
 def _of_source(project: Path, params: Params, reference: Reference, asked: Asked, raw: Raw) -> Measured:
