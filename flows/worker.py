@@ -8,11 +8,13 @@ kill in the middle would leave half of it.
 
 from __future__ import annotations
 
+import functools
 import importlib
 import json
 import logging
 import multiprocessing
 import os
+import pickle
 import re
 import signal
 import sys
@@ -160,6 +162,9 @@ def opened() -> Any:
         run, dvcfile = (importlib.import_module(name) for name in ("dvc.stage.run", "dvc.dvcfile"))
         setattr(run, "cmd_run", _in_process(run.cmd_run))  # noqa: B010  (mypy knows no such module)
         setattr(dvcfile, "modify_yaml", _modify_yaml_atomically)  # noqa: B010
+        parse = _parse_yaml_once(importlib.import_module("dvc.utils.serialize").parse_yaml)
+        for module in ("dvc.utils.serialize", "dvc.utils.serialize._yaml", "dvc.utils.strictyaml"):
+            setattr(importlib.import_module(module), "parse_yaml", parse)  # noqa: B010
         _drop_stale_rwlock(_State.project)
         _State.repo = Repo(str(_State.project))
     return _State.repo
@@ -177,6 +182,19 @@ def _in_process(by_shell: Callable[..., None]) -> Callable[..., None]:
             step(_State.project, *named["words"].split())
 
     return cmd_run
+
+
+def _parse_yaml_once(parse_yaml: Callable[..., Any]) -> Callable[..., Any]:
+    """Stand in for DVC's ``parse_yaml``: it reads ``dvc.yaml`` and ``params.yaml`` for every step, mostly unchanged."""
+
+    @functools.lru_cache(maxsize=8)
+    def pickled(text: str, path: str) -> bytes:
+        return pickle.dumps(parse_yaml(text, path))
+
+    def parsed(text: str, path: str, typ: str = "safe") -> Any:
+        return pickle.loads(pickled(text, path)) if typ == "safe" else parse_yaml(text, path, typ=typ)
+
+    return parsed
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from flows.record import read_record
 from tests.conftest import Cli
 
 
@@ -55,8 +56,8 @@ def test_interrupted_again_and_again_it_releases_the_same_model(
     cli(project, "run")
     assert _released(project) == _released(finished)
     assert (project / "dvc.lock").read_text() == (finished / "dvc.lock").read_text()
-    steps = [(item["iteration"], item["stage"], item["move"]["row"]) for item in cli.history(project)]
-    assert steps == [(item["iteration"], item["stage"], item["move"]["row"]) for item in cli.history(finished)]
+    steps = [(item.iteration, item.stage, item.move["row"]) for item in read_record(project)]
+    assert steps == [(item.iteration, item.stage, item.move["row"]) for item in read_record(finished)]
 
 
 @pytest.mark.slow

@@ -10,6 +10,8 @@ import pandas as pd
 import pytest
 
 from flows import patching
+from flows.record import read_record
+from stages.params import read_params
 from tests.conftest import Cli, bundled_table, git
 
 Make = Callable[[dict[str, object]], Path]
@@ -37,7 +39,9 @@ def wrong(cli: Cli, tmp_path: Path) -> Make:
             '    return pd.read_csv("right.csv", index_col="id")["target"].loc[rows["id"]].tolist()\n'
         )
         need = {"data.source.key": "id", "planning.requirements.log_loss_skill.at_least": 0.6}
-        need |= {"training.use": ["logistic"]}
+        logistic = read_params(project)["training"]["candidates"]["logistic"]
+        need |= {"training.use": ["logistic"], "training.candidates": {"logistic": logistic}}
+        need |= {"training.bootstrap.n": 50, "training.learning_curve.shares": [0.5, 1.0]}
         patching.apply(project, {**need, **patch})
         git(project, "add", "--all")
         git(project, "commit", "--quiet", "-m", "Name the key and the need")
@@ -50,16 +54,16 @@ def wrong(cli: Cli, tmp_path: Path) -> Make:
 def test_an_oracle_mends_the_labels_and_the_model_is_released(cli: Cli, wrong: Make) -> None:
     project = wrong({"data.labels.oracle": "experts:ask"})
     cli(project, "run")
-    history = cli.history(project)
-    assert history[-1]["move"]["to"] == "released"
-    back = next(item for item in history if item["move"]["row"] == "labels_inconsistent")
-    asked = back["move"]["patch"]["data.labels.queued"]
+    history = read_record(project)
+    assert history[-1].move["to"] == "released"
+    back = next(item for item in history if item.move["row"] == "labels_inconsistent")
+    asked = back.move["patch"]["data.labels.queued"]
     assert 40 <= asked <= 100
-    after = next(item for item in history if item["iteration"] == back["iteration"] + 1)
-    (found,) = after["metrics"]["labels"]["relabelled"]
+    after = next(item for item in history if item.iteration == back.iteration + 1)
+    (found,) = after.metrics["labels"]["relabelled"]
     assert found["answered"] == asked
     assert found["changed"] > 0.7 * asked
-    assert after["labels"] == after["rows"] + asked  # they are paid for
+    assert after.labels == (after.rows or 0) + asked  # they are paid for
     assert len((project / ".loopwright/oracle.jsonl").read_text().splitlines()) == asked
 
 
@@ -68,9 +72,9 @@ def test_a_run_waits_for_people_and_goes_on_with_their_labels(cli: Cli, wrong: M
     project = wrong({})
     first = cli(project, "run")
     assert "waiting after iteration" in first.stdout
-    waits = cli.history(project)[-1]
-    assert (waits["stage"], waits["move"]["to"], waits["move"]["row"]) == ("data", "waiting", "labels_pending")
-    assert "labels are awaited" in waits["move"]["reason"]
+    waits = read_record(project)[-1]
+    assert (waits.stage, waits.move["to"], waits.move["row"]) == ("data", "waiting", "labels_pending")
+    assert "labels are awaited" in waits.move["reason"]
     assert "loopwright label import" in cli(project, "status").stdout
     cli(project, "label", "export", "--out", "sheet.csv")
     sheet = pd.read_csv(project / "sheet.csv", dtype=str, keep_default_na=False)
@@ -89,7 +93,7 @@ def test_a_run_waits_for_people_and_goes_on_with_their_labels(cli: Cli, wrong: M
     assert "took in 0 labels" in cli(project, *take).stdout
     assert f"{len(sheet)} labels came in since" in cli(project, "status").stdout
     cli(project, "run")
-    history = cli.history(project)
-    came = next(item for item in history if item["iteration"] == waits["iteration"] + 1)
-    assert (came["stage"], came["because"], came["run"]) == ("data", f"{len(sheet)} labels came in", waits["run"])
-    assert history[-1]["move"]["to"] == "released"
+    history = read_record(project)
+    came = next(item for item in history if item.iteration == waits.iteration + 1)
+    assert (came.stage, came.because, came.run) == ("data", f"{len(sheet)} labels came in", waits.run)
+    assert history[-1].move["to"] == "released"

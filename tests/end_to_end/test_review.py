@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from flows import patching
+from flows.record import read_record
 from stages.answering import Policy
 from stages.params import read_params
 from tests.conftest import Cli, bundled_table, git
@@ -25,11 +26,12 @@ def test_what_people_say_of_unsure_rows_is_learned_from(cli: Cli, tmp_path: Path
     project = tmp_path / "project"
     logistic = read_params(project)["training"]["candidates"]["logistic"]
     few = {"training.candidates": {"logistic": logistic}, "training.use": ["logistic"], "training.bootstrap.n": 50}
+    few |= {"training.learning_curve.shares": [0.5, 1.0]}
     few |= {"planning.budgets.labels": 500, "planning.prices": {"label": 2, "false_positive": 1, "false_negative": 5}}
     patching.apply(project, few)  # which model it is does not matter here
     cli(project, "run")
-    first = cli.history(project)[-1]
-    assert first["move"]["to"] == "released"
+    first = read_record(project)[-1]
+    assert first.move["to"] == "released"
     card = project / json.loads((project / "releases/current.json").read_text())["card"]
     policy = Policy(confidence=0.99).to_json()
     card.write_text(json.dumps({**json.loads(card.read_text()), "policy": policy}))
@@ -59,12 +61,12 @@ def test_what_people_say_of_unsure_rows_is_learned_from(cli: Cli, tmp_path: Path
     before = {name: pd.read_parquet(project / f"data/splits/{name}.parquet") for name in ("train", "valid", "pilot")}
 
     cli(project, "run")
-    came = next(item for item in cli.history(project) if item["iteration"] == first["iteration"] + 1)
-    assert (came["stage"], came["because"]) == ("data", "25 labels of reviewed rows came in")
-    assert came["patch"] == {"data.labels.reviewed": 25}
-    assert came["metrics"]["data"]["reviewed"] == {"judges": 25 - len(taught), "train": len(taught)}
-    assert came["data_version"] != first["data_version"]
-    assert f"{len(taught)} of them reviewed by people" in cli(project, "why", str(came["iteration"])).stdout
+    came = next(item for item in read_record(project) if item.iteration == first.iteration + 1)
+    assert (came.stage, came.because) == ("data", "25 labels of reviewed rows came in")
+    assert came.patch == {"data.labels.reviewed": 25}
+    assert came.metrics["data"]["reviewed"] == {"judges": 25 - len(taught), "train": len(taught)}
+    assert came.data_version != first.data_version
+    assert f"{len(taught)} of them reviewed by people" in cli(project, "why", str(came.iteration)).stdout
     train = pd.read_parquet(project / "data/splits/train.parquet")
     assert train["id"].iloc[-len(taught) :].tolist() == taught  # and none of those that were drawn at random
     told = pd.read_parquet(project / "data/splits/reviewed.parquet")
@@ -85,7 +87,7 @@ def test_what_people_say_of_unsure_rows_is_learned_from(cli: Cli, tmp_path: Path
     cli(project, "report")
     assert f"the last {len(taught)} labels of production" in (project / "report.html").read_text()
 
-    cli(project, "restore", str(first["iteration"]))
+    cli(project, "restore", str(first.iteration))
     pd.testing.assert_frame_equal(pd.read_parquet(project / "data/splits/train.parquet"), before["train"])
     assert not (project / "data/splits/reviewed.parquet").exists()
     assert len((project / "labels/reviewed.jsonl").read_text().splitlines()) == 25  # no label is lost

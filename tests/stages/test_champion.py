@@ -25,7 +25,7 @@ from stages.deployment.release import of_workspace, publish
 from stages.errors import ProjectError
 from stages.files import read_json, read_parquet, write_json, write_parquet
 from stages.params import Champion, load_params, read_params
-from stages.planning import charter, feasibility
+from stages.planning import charter
 from stages.signals import Signal, read_signals
 from stages.training import choose, evaluate, fit
 from stages.training.comparison import paired_gain
@@ -159,7 +159,7 @@ def released(tmp_path_factory: pytest.TempPathFactory) -> Path:
     bundled_table("breast_cancer").to_csv(folder / "table.csv", index=False)
     project = init(folder / "project", folder / "table.csv", "target")
     patching.apply(project, {"training.bootstrap.n": 50, **NO_CLOCK} | ladder(one=LOGISTIC))
-    for step in (charter, feasibility, collect, validate, label, split):
+    for step in (charter, collect, validate, label, split):
         step.run(project)
     for step in (fit, choose, refit, serving):  # latency takes a while, and is measured this once
         step.run(project)

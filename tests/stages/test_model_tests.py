@@ -27,7 +27,7 @@ from stages.deployment.shares import share
 from stages.errors import DataError, ParamsError
 from stages.files import read_json
 from stages.params import Deployment, Requirement, check_params, load_params, read_params
-from stages.planning import charter, feasibility
+from stages.planning import charter
 from stages.training import choose, fit
 from stages.training.calibration import recalibration
 from stages.training.metrics import Scorer, bootstrap
@@ -218,7 +218,7 @@ def fitted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     project = init(folder / "project", folder / "table.csv", "target", key="who")
     few = {"training.bootstrap.n": 100, "training.candidates": {"one": LOGISTIC}, "training.use": ["one"]}
     patching.apply(project, few | {"planning.ethics.sensitive": ["side"]})
-    for step in (charter, feasibility, collect, validate, label, split, fit, choose, refit):
+    for step in (charter, collect, validate, label, split, fit, choose, refit):
         step.run(project)
     return project
 

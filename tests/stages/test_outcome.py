@@ -21,16 +21,16 @@ from stages.deployment.outcome import measure, outcome_flat, outcome_low
 from stages.errors import DataError, ParamsError
 from stages.files import read_json
 from stages.params import Collect
-from stages.planning import charter, feasibility
+from stages.planning import charter
 from stages.planning.outcome import by_prices, checked
 from stages.planning.rule import Rule
 from stages.signals import read_signals
-from stages.training import baselines, checks, choose, decompose, diagnose, evaluate, fit, label_quality, learning_curve
+from stages.training import baselines, choose, evaluate, fit
 from stages.training.metrics import Scorer, constant_prediction, repeat
 from tests.conftest import ROOT, bundled_table
 
 SAMPLING: dict[str, Any] = {"n": 100, "level": 0.95, "seed": 0}
-TRAINING = (baselines, fit, choose, evaluate, checks, learning_curve, decompose, label_quality, diagnose)
+DATA = (collect, validate, label, split)
 
 
 def example() -> Any:
@@ -116,20 +116,7 @@ def test_a_poor_outcome_shuts_the_gate(tmp_path: Path) -> None:
     )
     outcome = {"call": "worth:nothing", "at_least": 5.0, "unit": "EUR"}
     patching.apply(project, {"planning.outcome": outcome, "training.bootstrap.n": 100})
-    for step in (
-        charter,
-        feasibility,
-        collect,
-        validate,
-        label,
-        split,
-        *TRAINING,
-        refit,
-        behaviour,
-        serving,
-        slices,
-        examine,
-    ):
+    for step in (charter, *DATA, baselines, fit, choose, evaluate, refit, behaviour, serving, slices, examine):
         step.run(project)
 
     def judged() -> Any:
