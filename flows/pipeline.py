@@ -8,11 +8,11 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from flows.transitions import STAGES
 from stages.errors import ProjectError
+from stages.yaml import parsed
 
 PIPELINE_FILE = "dvc.yaml"
 LOCK_FILE = "dvc.lock"
@@ -59,7 +59,7 @@ def pipeline(project: Path) -> dict[str, Any]:
         If ``dvc.yaml`` cannot be read, or DVC cannot make the stages of a template.
     """
     try:
-        loaded = YAML(typ="safe").load((project / PIPELINE_FILE).read_text(encoding="utf-8"))
+        loaded = parsed((project / PIPELINE_FILE).read_text(encoding="utf-8"))
         stages = dict((loaded or {}).get("stages") or {})
         if not all(isinstance(stage, dict) for stage in stages.values()):
             raise _unreadable("a stage is no mapping")
@@ -126,6 +126,6 @@ def output_hashes(project: Path, only: str | None = None) -> dict[str, str]:
     path = project / LOCK_FILE
     if not path.exists():
         return {}
-    stages = (YAML(typ="safe").load(path.read_text(encoding="utf-8")) or {}).get("stages", {})
+    stages = (parsed(path.read_text(encoding="utf-8")) or {}).get("stages", {})
     outs = [out for name, stage in stages.items() if only in (None, name) for out in stage.get("outs", [])]
     return {str(out["path"]): str(out.get("md5") or out.get("hash")) for out in outs}

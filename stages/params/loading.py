@@ -17,6 +17,7 @@ from stages.params.data import Data
 from stages.params.deployment import Deployment
 from stages.params.planning import Planning
 from stages.params.training import Training
+from stages.yaml import parsed
 
 # What pydantic puts between a key and the keys of one of several sections that may stand there.
 KINDS = ("nycflights13", "table", "sql", "python", "invariance", "direction", "minimum_functionality")
@@ -45,12 +46,11 @@ def load_params(project: Path) -> Params:
 
 def read_params(project: Path) -> dict[str, Any]:
     """Read ``params.yaml`` as plain data, unchecked but for being a mapping."""
-    from ruamel.yaml import YAML
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
     path = project / PARAMS_FILE
     try:
-        loaded = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+        loaded = parsed(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ParamsError(
             "not found", where=str(path), todo="run inside a project, or make one: loopwright init DIR --data FILE"
