@@ -9,6 +9,8 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -117,6 +119,14 @@ uvicorn.run("prefect.server.api.server:create_app", factory=True, host="127.0.0.
 """
 
 
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
+
+
 @pytest.fixture(scope="session")
 def cli(embedded: Cli, shelf: Shelf) -> Cli:
     """The command line beside a running Prefect server, as a team has it; one for all workers of a test run."""
@@ -135,7 +145,12 @@ def cli(embedded: Cli, shelf: Shelf) -> Cli:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        (folder / "url").write_text(f"http://127.0.0.1:{port}/api")
+        url = f"http://127.0.0.1:{port}/api"
+        (folder / "url").write_text(url)
+        until = time.monotonic() + 180
+        while not _answers(f"{url}/health"):
+            assert time.monotonic() < until, "Prefect's server does not answer"
+            time.sleep(0.2)
 
     team = shelf("team", start)
     url = (team / "url").read_text()
