@@ -24,6 +24,8 @@ from filelock import FileLock
 from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).parents[1]
+# Where it is set, each of some hundred processes would compile every module of ours again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # The same examples everywhere, so that a red run can be had again; HYPOTHESIS_PROFILE=explore looks for new ones.
 settings.register_profile("same", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
