@@ -70,6 +70,8 @@ def test_every_command_of_readme_works(
             with serving(project, *command[2:]) as running:
                 assert httpx.get(f"{running.url}/ready").status_code == 200
         else:
+            if command[1] == "feedback":
+                truth_of(project).to_csv(project / command[2], index=False)
             cli(project, *command[1:])
     if (project / "my-project" / "releases" / "current.json").exists():
         (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
@@ -81,6 +83,12 @@ def test_every_command_of_readme_works(
         found = np.asarray(card["classes"])[model.predict(rows)]
         assert (found == rows["y"]).mean() > 0.9
     assert cli.history(project / "my-project")[-1]["move"]["to"] in ("released", "stopped")
+
+
+def truth_of(project: Path) -> pd.DataFrame:
+    """Return what the rows of README's ``predict`` turned out to be."""
+    answers, rows = (pd.read_csv(project / name) for name in ("answers.csv", "new.csv"))
+    return pd.DataFrame({"prediction_id": answers["prediction_id"], "label": rows["late"]})
 
 
 def test_the_example_of_candidates_is_answered_by_the_run(cli: Cli, flights: Path) -> None:

@@ -78,7 +78,7 @@ def test_a_run_that_waits_for_rows_says_how_it_goes_on() -> None:
     move = {"to": "waiting", "row": "pilot_unsure", "options": [], "proposal": {}, "patch": {}}
     for asked in (None, asks):
         said = next_step(iteration(4, move={**move, "asks": asked}))
-        assert "more rows in the source, or a larger pilot" in said and "then loopwright run" in said
+        assert "more rows in the source (later than data.collect.until" in said and "then loopwright run" in said
         assert ("loopwright approve" in said) is (asked is not None)
 
 
