@@ -214,7 +214,10 @@ class Writer:
 
 def prepare(connection: Connection) -> None:
     """Make the tables that are not there yet, and add the column that the log of an older version lacks."""
-    METADATA.create_all(connection)
+    try:
+        METADATA.create_all(connection)
+    except OperationalError:  # on SQLite another process made one of them in between
+        METADATA.create_all(connection)
     if _has_role(connection):
         return
     unless = "if not exists " if connection.dialect.name == "postgresql" else ""
