@@ -9,8 +9,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -79,6 +77,26 @@ def embedded(tmp_path_factory: pytest.TempPathFactory) -> Cli:
     return Cli(environment)
 
 
+@pytest.fixture(scope="session")
+def cli(embedded: Cli, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cli]:
+    """The command line beside a running ``prefect server``, as a team has it."""
+    prefect = Path(sys.executable).with_name("prefect")
+    environment = embedded.environment | {"PREFECT_HOME": str(tmp_path_factory.mktemp("team"))}
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    server = subprocess.Popen(
+        [str(prefect), "server", "start", "--host", "127.0.0.1", "--port", port, "--no-ui"],
+        env={**environment, "PREFECT_SERVER_ANALYTICS_ENABLED": "false"},
+        cwd=tmp_path_factory.mktemp("server"),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    yield Cli({**environment, "PREFECT_API_URL": f"http://127.0.0.1:{port}/api"})
+    server.terminate()
+    server.wait(timeout=30)
+
+
 @dataclass(frozen=True)
 class Shelf:
     """Folders that are made once for all workers of a test run; who comes second waits for them."""
@@ -104,59 +122,6 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Shelf:
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "shelf"
     folder.mkdir(exist_ok=True)
     return Shelf(folder)
-
-
-# Leaves with the test run: workers of one run share a server, and none of them outlives the others for sure.
-TEAM = """
-import os, sys, threading, time
-import psutil
-def leave_with_the_run():
-    while psutil.pid_exists(int(sys.argv[1])):
-        time.sleep(1)
-    os._exit(0)
-threading.Thread(target=leave_with_the_run, daemon=True).start()
-import uvicorn
-uvicorn.run("prefect.server.api.server:create_app", factory=True, host="127.0.0.1", port=int(sys.argv[2]),
-            log_level="error", lifespan="on")
-"""
-
-
-def _answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=5) as answer:
-            return bool(answer.status == 200)
-    except OSError:
-        return False
-
-
-@pytest.fixture(scope="session")
-def cli(embedded: Cli, shelf: Shelf) -> Cli:
-    """The command line beside a running Prefect server, as a team has it; one for all workers of a test run."""
-
-    def start(folder: Path) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = str(probe.getsockname()[1])
-        run = os.getppid() if "PYTEST_XDIST_WORKER" in os.environ else os.getpid()
-        subprocess.Popen(
-            [sys.executable, "-c", TEAM, str(run), port],
-            env={**embedded.environment, "PREFECT_HOME": str(folder), "PREFECT_SERVER_ANALYTICS_ENABLED": "false"},
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        url = f"http://127.0.0.1:{port}/api"
-        (folder / "url").write_text(url)
-        until = time.monotonic() + 180
-        while not _answers(f"{url}/health"):
-            assert time.monotonic() < until, "Prefect's server does not answer"
-            time.sleep(0.2)
-
-    team = shelf("team", start)
-    url = (team / "url").read_text()
-    return Cli({**embedded.environment, "PREFECT_HOME": str(team), "PREFECT_API_URL": url})
 
 
 def twins(code: str, folder: Path, environments: list[dict[str, str]]) -> list[str]:

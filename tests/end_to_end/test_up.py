@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
@@ -25,8 +26,15 @@ def api(cli: Cli, path: str, body: dict[str, Any] | None = None) -> Any:
         data=None if body is None else json.dumps(body).encode(),
         headers={"Content-Type": "application/json"},
     )
-    with urllib.request.urlopen(request, timeout=30) as answer:
-        return json.load(answer)
+    for patience in reversed(range(60)):
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                return json.load(answer)
+        except urllib.error.HTTPError as error:
+            if error.code != 503 or not patience:  # its database is busy, as Prefect's own clients know
+                raise
+            time.sleep(0.5)
+    raise AssertionError
 
 
 def wait_until(done: Callable[[], bool], seconds: float = 240) -> None:
