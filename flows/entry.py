@@ -19,6 +19,7 @@ from stages.signals import Signal
 
 # How many labels of people count, of rows of the source and of rows that were predicted.
 ANSWERS, REVIEWED = "data.labels.answers", "data.labels.reviewed"
+ARRIVED = "labels_arrived"  # the row of an entry with labels that came in
 EDITED = "edited"  # the row of an entry that a person's edit of the params makes
 ANSWER = "answer"  # the signal of a line that answers a question
 
@@ -107,7 +108,7 @@ def _arrived(project: Path, record: list[Iteration]) -> Entry | None:
         return None
     patching.apply(project, patch)
     run = last.run if last.move["to"] == WAITING else new_run()
-    return Entry(run, last.iteration + 1, "data", _arrivals(patch, before), "labels_arrived", patch, by="person")
+    return Entry(run, last.iteration + 1, "data", _arrivals(patch, before), ARRIVED, patch, by="person")
 
 
 def _new_labels(project: Path, record: list[Iteration]) -> dict[str, int]:

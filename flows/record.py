@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from stages.errors import ProjectError
-from stages.files import append_line, whole_lines
+from flows import jsonl
 
 RECORD_FILE = ".loopwright/record.jsonl"
 
@@ -70,20 +68,9 @@ def read_record(project: Path) -> list[Iteration]:
     ProjectError
         If a line before the last is damaged.
     """
-    found = []
-    for number, line in enumerate(whole_lines(project / RECORD_FILE), start=1):
-        try:
-            found.append(Iteration.model_validate_json(line))
-        except ValidationError as error:
-            raise ProjectError(
-                f"damaged: {error.errors()[0]['msg']}",
-                where=f"{RECORD_FILE} line {number}",
-                expected="one iteration as JSON",
-                todo="bring the line back from a backup, or move the file away to begin a new record",
-            ) from None
-    return found
+    return jsonl.read_lines(project, RECORD_FILE, Iteration, one="iteration", anew="a new record")
 
 
 def append(project: Path, iteration: Iteration) -> None:
     """Append one iteration and flush it to the disk; a torn last line is cut off first."""
-    append_line(project / RECORD_FILE, json.dumps(iteration.model_dump(mode="json"), allow_nan=False))
+    jsonl.append(project / RECORD_FILE, iteration)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from flows.decide import EXHAUSTED, decide
-from flows.entry import EDITED, Entry, new_run, situation, take_up
+from flows.entry import ARRIVED, EDITED, Entry, new_run, situation, take_up
 from flows.patching import patched
 from flows.record import Iteration, read_record
 from flows.releases.rollback import rollback
@@ -24,7 +24,6 @@ Go = Callable[[], object]
 BY = "loopwright watch"
 BRING = "bring labels of these rows (loopwright review), newer rows to the source, or mend what brings the rows"
 WANTS_ROWS = "pilot_unsure"  # the one question that rows of production answer
-LABELS = "labels_arrived"  # the row of an entry with labels that came in
 OF_SERVICE = tuple(f"deployment.{name}." for name in ("canary", "flywheel", "log", "serve", "watch"))
 REGRESSED = "release_regressed"
 NO_ALARM = ("production_inputs",)  # told, and no more
@@ -38,7 +37,7 @@ def taken_up(session: Session, go: Go) -> None:
     lines = read_record(session.project)
     entry = take_up(session.project, lines)
     ours = bool(lines) and _unlogged(lines[-1], read_looks(session.project))
-    if isinstance(entry, Entry) and entry.row not in (EDITED, LABELS) and not ours:
+    if isinstance(entry, Entry) and entry.row not in (ARRIVED, EDITED) and not ours:
         session.entry = entry
         go()
 
@@ -67,13 +66,9 @@ def enter(
     if same and _unlogged(last, read_looks(project)):
         made = last
     else:
-        stands = _stands(project, lines, list(signals))
-        if stands:
-            return None, f"{stands}; {STANDS}"
-        move = decide(situation(project, "deployment", list(signals), lines, new_run(), 0.0))
-        if move.to == STOP and move.row != REGRESSED and last.move.get("options"):
-            aside = f"not in the record, where iteration {last.iteration} offers what a person may choose"
-            return None, f"{'; '.join(signal.says for signal in fired(signals))}; {aside}"
+        aside = _aside(project, lines, list(signals))
+        if aside:
+            return None, aside
         entry = Entry(new_run(), last.iteration + 1, "deployment", because, "watch")
         session.show.stage_started("production", entry)
         made = session.conclude_look(entry, list(signals))
@@ -96,14 +91,17 @@ def fired(signals: Sequence[Signal]) -> list[Signal]:
     return [signal for signal in signals if signal.fires and signal.name not in NO_ALARM]
 
 
-def _stands(project: Path, lines: list[Iteration], signals: list[Signal]) -> str:
-    """Return why an alarm is not entered now; empty where it is."""
-    busy = _busy(project, lines)
+def _aside(project: Path, lines: list[Iteration], signals: list[Signal]) -> str:
+    """Return why an alarm is not entered: it stands until the loop is free, or is told; empty where it is entered."""
+    busy, last = _busy(project, lines), lines[-1]
     if busy:
-        return busy
-    move, last = decide(situation(project, "deployment", signals, lines, new_run(), 0.0)), lines[-1]
+        return f"{busy}; {STANDS}"
+    move = decide(situation(project, "deployment", signals, lines, new_run(), 0.0))
     if _waits(lines) or (last.move["to"] == WAITING and move.to != "data"):
-        return f"the loop waits since iteration {last.iteration}"
+        return f"the loop waits since iteration {last.iteration}; {STANDS}"
+    if move.to == STOP and move.row != REGRESSED and last.move.get("options"):
+        aside = f"not in the record, where iteration {last.iteration} offers what a person may choose"
+        return f"{'; '.join(signal.says for signal in fired(signals))}; {aside}"
     return ""
 
 
@@ -120,7 +118,7 @@ def _only_of_production(project: Path, last: Iteration) -> bool:
 def _busy(project: Path, lines: list[Iteration]) -> str:
     """Return what is to be taken up before an alarm; empty where nothing is."""
     now = take_up(project, lines)
-    if not isinstance(now, Entry) or now.row == LABELS:
+    if not isinstance(now, Entry) or now.row == ARRIVED:
         return ""
     edited = now.row == EDITED and _only_of_production(project, lines[-1])
     return "" if edited else f"{now.because}, which comes first: loopwright run"

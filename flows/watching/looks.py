@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
+from flows import jsonl
 from flows.lock import STATE
-from stages.errors import ProjectError
-from stages.files import append_line, whole_lines
 
 STANDS = "the alarm stands"
 FILE = f"{STATE}/looks.jsonl"
@@ -110,20 +108,9 @@ def read_looks(project: Path) -> list[Look]:
     ProjectError
         If a line before the last is damaged.
     """
-    found = []
-    for number, line in enumerate(whole_lines(project / FILE), start=1):
-        try:
-            found.append(Look.model_validate_json(line))
-        except ValidationError as error:
-            raise ProjectError(
-                f"damaged: {error.errors()[0]['msg']}",
-                where=f"{FILE} line {number}",
-                expected="one look as JSON",
-                todo="bring the line back from a backup, or move the file away to begin anew",
-            ) from None
-    return found
+    return jsonl.read_lines(project, FILE, Look, one="look", anew="anew")
 
 
 def append(project: Path, look: Look) -> None:
     """Append one look and flush it to the disk; a torn last line is cut off first."""
-    append_line(project / FILE, json.dumps(look.model_dump(mode="json"), allow_nan=False))
+    jsonl.append(project / FILE, look)
